@@ -1,0 +1,96 @@
+"""The code host: who speaks to us through its webhook, and what we ask and write there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from prreview_cli.core.events import Event
+from prreview_cli.core.marker import Marker
+from prreview_cli.core.review import Review
+
+
+class WebhookReader(Protocol):
+    """The host's webhook dialect; pure. Header names are lower-case bytes."""
+
+    def authentic(self, body: bytes, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether the raw body was signed with the current or the previous secret; constant time, never raises."""
+
+    def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Event:
+        """The event in an authentic body. ValueError if the body is not JSON that can be decoded strictly;
+        JSON without the event's shape is `Unrelated`."""
+
+    def delivery_id(self, headers: Mapping[bytes, bytes]) -> str:
+        """The host's id of this delivery, up to 128 characters, "" if it sent none."""
+
+    def event_name(self, headers: Mapping[bytes, bytes]) -> str:
+        """The event's name as the headers claim it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request as the host shows it now. `base_sha` is the base branch's tip, not the merge base."""
+
+    repository_id: int
+    repository: str
+    number: int
+    title: str
+    body: str
+    author: str
+    open: bool
+    draft: bool
+    head_sha: str
+    base_sha: str
+    base_ref: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PostedReview:
+    """A review by our own login that carries our marker."""
+
+    review_id: str
+    body: str
+    commit_sha: str
+    marker: Marker
+    outdated: bool
+
+
+class CodeHost(Protocol):
+    """What we ask of the host and write there.
+
+    Errors: HostTokenRejected, HostTokenTooWide (profile); RepositoryForbidden, RepositoryReplaced
+    (repository); HostRateLimited, HostUnreachable (again later). Credentials are never sent along a
+    redirect. Reads are retried nowhere below the queue; writes never.
+    """
+
+    async def identify(self) -> str:
+        """Our own login, having checked that the token lives and is no wider than declared."""
+
+    async def pull_request(self, repository_id: int, repository: str, number: int) -> PullRequest:
+        """The pull request as it is now, looked up by name and checked by numeric id; a renamed
+        repository is found again by its id. RepositoryReplaced if the name leads to another id."""
+
+    async def merge_base(self, pull: PullRequest) -> str | None:
+        """The merge base of base tip and head, or None where the host will not say."""
+
+    async def may_write(self, pull: PullRequest, login: str) -> bool:
+        """Whether the login has write, maintain or admin permission on the repository."""
+
+    async def our_reviews(self, pull: PullRequest) -> list[PostedReview]:
+        """All submitted reviews of the pull request by our own login that carry a marker, over all pages, oldest first."""
+
+    async def publish(self, pull: PullRequest, review: Review) -> str:
+        """Post the whole review in one call, as COMMENT, on exactly `review.reviewed_sha`; its id.
+
+        A pending review of our own is removed first. AmbiguousPost if it cannot be known whether it
+        was stored; PostRefused if the host refused it.
+        """
+
+    async def mark_outdated(self, pull: PullRequest, posted: PostedReview, newer_sha: str) -> None:
+        """Say at the top of an earlier review of ours that a newer head was reviewed; its marker stays."""
+
+    async def close(self) -> None:
+        """Close the connections."""

@@ -1,0 +1,290 @@
+"""What must outlive every process: jobs, reviews, spend, switches and the pools that beat.
+
+Every adapter keeps the promises written here; `tests/contract/` holds each of them to it. Two kinds
+of write exist. A *durable* one returns only after it is on the disk (fsync) and is lost by no power
+cut: an acceptance, a stored review, a settlement as posted, spend, a pause. The others may be lost
+with the machine, never with a process; losing one only repeats work.
+
+A write that names a `Lease` is fenced: it changes nothing, and says so, once the job has moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from prreview_cli.core.events import Answer, Decision, Delivery
+from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Standing, State, Target
+from prreview_cli.core.review import Review, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The bounds that hold for all processes on one queue together. 0 in `per_repository`: no cap of its own."""
+
+    reviews: int
+    per_repository: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many jobs are in each state, and since when the oldest of the waiting ones has been due."""
+
+    by_state: dict[State, int]
+    oldest_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """A delivery as it was answered."""
+
+    delivery: Delivery
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One hold on a job: who held it, from when to when, how it ended and what it cost.
+
+    `outcome` is None while it is held; afterwards one of posted, skipped, superseded, retry, defer,
+    hand_back, dead, rescued. `failure` is the class of a failure.
+    """
+
+    job: str
+    claim: int
+    worker: str
+    started: datetime
+    ended: datetime | None
+    outcome: str | None
+    failure: str | None
+    reason: str | None
+    cost: AttemptCost
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is known of one pull request, oldest first."""
+
+    deliveries: list[DeliveryRecord] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class Jobs(Protocol):
+    """The queue."""
+
+    async def accept(self, delivery: Delivery, decision: Decision, min_interval_s: float, now: datetime) -> Answer:
+        """Record a delivery and what it leads to, in one durable transaction; the answer is final.
+
+        Every call writes a delivery record, duplicates too, so that the answer never rests on
+        another transaction's fsync.
+
+        `Ignore` → ignored. `Cancel` older (`updated_at`) than what is known of the pull request →
+        superseded; else its waiting jobs become skipped with the reason, a running one loses its
+        standing (CANCELLED), and the answer is ignored with the reason.
+
+        `Review`: see `request`.
+        """
+
+    async def request(self, target: Target, min_interval_s: float, now: datetime) -> Answer:
+        """Make sure that a job stands for this head, as `accept` does for a `Review`; durable.
+
+        Older (`updated_at`) than what is known of the pull request and another head than the newest
+        one → superseded. Equal times: the later arrival is the newer.
+
+        The head's newest run waits, runs or is posted → duplicate with its job (whose `admitted`
+        is set if the target's is). A further run is made instead with `again`, and with `new_base` where
+        the newest run has another `base_ref` (so that the same request, delivered twice, makes one).
+        The newest run ended without a review → it is revived: queued anew, attempts 0, same id and
+        run, claim unchanged. No run yet → a new job.
+
+        Whenever a job is made or revived: the pull request's generation rises, its other waiting
+        jobs become superseded, and a running one loses its standing (SUPERSEDED). The job is due at
+        once, or `min_interval_s` after the last review of this pull request began, whichever is later
+        (then it is `scheduled`). The answer is queued with its id.
+        """
+
+    async def claim(self, worker: str, capacity: Capacity, lease_s: float, now: datetime) -> Lease | None:
+        """Take the next job, or None: none is due, the profile is paused, or a bound is reached.
+
+        Scheduled jobs whose time has come ripen first. Order: priority (higher first), then turns
+        between repositories (a flood from one delays another by one job at most), then age. Never a
+        job of a pull request that has a running one. In one transaction with the count of running
+        jobs, so that `capacity` holds over all processes. `claim` rises; an attempt is opened.
+        """
+
+    async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
+        """Extend a lease that is HELD, SUPERSEDED or CANCELLED; LOST changes nothing."""
+
+    async def standing(self, lease: Lease) -> Standing:
+        """What the lease is worth now; reads only."""
+
+    async def begin(self, lease: Lease, now: datetime) -> Standing:
+        """Note that the paid part of this review begins now (`min_interval_s` counts from it), if HELD."""
+
+    async def settle(self, lease: Lease, outcome: Outcome, cost: AttemptCost, now: datetime) -> bool:
+        """End the hold on a job as `outcome` says and close the attempt; False if the lease is LOST.
+
+        Durable for Posted, Dead, Skipped and Superseded. `Superseded.live` is requested in the same
+        transaction. A job that would wait again (Retry, Defer, HandBack) while another of its pull
+        request waits, or after its standing was lost to a newer one, becomes superseded; after a
+        cancellation, skipped. `Skipped(unadmitted=True)` of a job admitted meanwhile queues it anew.
+        `Dead(whole_repository=True)` ends the repository's waiting jobs in the same way.
+        """
+
+    async def rescue(self, max_attempts: int, now: datetime) -> list[Job]:
+        """Take back the jobs whose worker is dead (at once where that can be seen, else when the lease
+        has expired) and return them as they now stand. Charged: queued again, dead with failure
+        `worker_died` once `attempts` reaches `max_attempts`, superseded if a newer one waits, skipped
+        if it was cancelled."""
+
+    async def cancel(self, job_id: str, reason: str, now: datetime) -> Job | None:
+        """Skip a waiting job, or take a running one's standing (CANCELLED); None if there is none such."""
+
+    async def retry(self, job_id: str, now: datetime) -> Job | None:
+        """Queue a dead, skipped or superseded job anew with attempts 0; None if there is none such
+        or a job of its pull request is waiting."""
+
+    async def get(self, job_id: str) -> Job | None:
+        """One job."""
+
+    async def list(self, states: Sequence[State], limit: int | None) -> list[Job]:
+        """Jobs in these states (all, if empty), newest first."""
+
+    async def history(self, repository: str, number: int) -> History:
+        """Everything about OWNER/NAME#N, the name compared without regard to case."""
+
+    async def depth(self, now: datetime) -> Depth:
+        """How full the queue is."""
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` deliveries and jobs at rest (with their attempts) last touched before
+        that time; the number deleted. Stored reviews and spend are kept."""
+
+
+class Reviews(Protocol):
+    """Finished reviews, kept before they are posted."""
+
+    async def store(self, lease: Lease, review: Review, now: datetime) -> bool:
+        """Keep a finished review, durable; False, and nothing kept, if the lease is LOST. Idempotent."""
+
+    async def of(self, job_id: str) -> Review | None:
+        """The stored review of a job, with `review_id` once it is posted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """USD that may be spent on one review, one pull request, and one UTC day."""
+
+    review: float
+    pull_request: float
+    day: float
+
+
+class CapReached(Exception):
+    """A reservation would exceed a cap; `cap` is review, pull_request or day."""
+
+    def __init__(self, cap: str, limit: float, spent: float) -> None:
+        super().__init__(f"The cap of {limit:.2f} USD a {cap.replace('_', ' ')} would be exceeded; {spent:.4f} USD are spent or reserved.")
+        self.cap, self.limit, self.spent = cap, limit, spent
+
+
+class Spend(Protocol):
+    """What the model costs, reserved before a call and settled after it. Durable. USD.
+
+    A reservation that is never settled (its process died) counts as spent.
+    """
+
+    async def reserve(self, lease: Lease, usd: float, caps: Caps, now: datetime) -> str:
+        """Reserve `usd` for one model call of this job; the reservation's id. CapReached if what is
+        spent and reserved for the review (this job, all attempts), its pull request or this UTC day
+        plus `usd` would exceed a cap; then nothing is reserved."""
+
+    async def settle(self, reservation: str, usage: Usage, status: int | None, now: datetime) -> None:
+        """Replace the reservation by what the call really cost. `status` is the HTTP status of the
+        answer, None if there was none."""
+
+    async def of_job(self, job_id: str) -> Usage:
+        """What a job has used so far, all attempts."""
+
+    async def today(self, now: datetime) -> float:
+        """USD spent or reserved in this UTC day."""
+
+    async def requests_by_status(self) -> dict[str, int]:
+        """How many model requests ended with each HTTP status ("none" without an answer)."""
+
+    async def total(self) -> float:
+        """USD spent or reserved since the database began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The profile rests: no job is taken, no model call and no post is begun. `until` None: until `resume`."""
+
+    reason: str
+    since: datetime
+    until: datetime | None = None
+
+
+class Switches(Protocol):
+    """The kill switch, and what the workers asked the host once."""
+
+    async def pause(self, reason: str, now: datetime, until: datetime | None = None) -> bool:
+        """Pause, durable. False if it was paused already (the first reason stands)."""
+
+    async def resume(self, now: datetime) -> Pause | None:
+        """End the pause, durable; the pause that ended, or None."""
+
+    async def paused(self, now: datetime) -> Pause | None:
+        """The pause in force. Cheap: read before every model call and every post."""
+
+    async def own_login(self) -> str | None:
+        """Who our reviews are by, as last remembered."""
+
+    async def remember_login(self, login: str) -> None:
+        """Remember who our reviews are by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A sign of life of a pool."""
+
+    worker: str
+    pid: int
+    slots: int
+    at: datetime
+    model_calls_in_flight: int
+
+
+class Pools(Protocol):
+    """The worker pools that live on this queue."""
+
+    async def beat(self, beat: Beat) -> None:
+        """Record a sign of life; the first one of a worker registers it and marks it alive for `rescue`."""
+
+    async def leave(self, worker: str) -> None:
+        """The pool has ended in order."""
+
+    async def alive(self, since: datetime) -> list[Beat]:
+        """The pools that have beaten since that time."""
+
+
+class Store(Protocol):
+    """One database: it belongs to one environment and one host."""
+
+    jobs: Jobs
+    reviews: Reviews
+    spend: Spend
+    switches: Switches
+    pools: Pools
+
+    async def changed(self, timeout_s: float) -> None:
+        """Return when anything may have changed, by this process or another, or when the time is over."""
+
+    async def check_writable(self) -> None:
+        """StoreUnusable unless a delivery could be stored now."""
+
+    async def close(self) -> None:
+        """Finish what was handed in, checkpoint, release the files."""
