@@ -56,6 +56,7 @@ class Step(StrEnum):
     DIE = "die"  # failed for good
     RESCUE = "rescue"  # its worker died; charged
     REVIVE = "revive"  # a new delivery or an operator asks again
+    POSTPONE = "postpone"  # revived, but its pull request was reviewed moments ago
 
 
 TRANSITIONS: dict[tuple[State, Step], State] = {
@@ -79,6 +80,7 @@ TRANSITIONS: dict[tuple[State, Step], State] = {
     (State.SKIPPED, Step.REVIVE): State.QUEUED,
     (State.SUPERSEDED, Step.REVIVE): State.QUEUED,
     (State.DEAD, Step.REVIVE): State.QUEUED,
+    (State.QUEUED, Step.POSTPONE): State.SCHEDULED,
 }
 """The whole machine. What is not here cannot happen; the stores and their tests are held to it."""
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from prreview_cli.core.ports.gateway import Grant
 from prreview_cli.core.toolbox import Toolbox
+
+
+class AgentKind(StrEnum):
+    """Who looks at a pull request: Claude in its cell, or a loop of our own that asks the same model without the CLI."""
+
+    CLAUDE = "claude"
+    SCRIPTED = "scripted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ class Grant(Protocol):
     def revoke(self) -> None:
         """Let no further request through, and cut those under way."""
 
+    async def settled(self, within_s: float) -> None:
+        """Return once no request is under way and `usage` is complete, or when the time is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Allowance:

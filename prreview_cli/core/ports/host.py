@@ -31,7 +31,8 @@ class WebhookReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A pull request as the host shows it now. `base_sha` is the base branch's tip, not the merge base."""
+    """A pull request as the host shows it now. `base_sha` is the base branch's tip, not the merge base;
+    `author_association` is what the host shows to the public, so a private member looks like a stranger."""
 
     repository_id: int
     repository: str
@@ -45,6 +46,7 @@ class PullRequest:
     base_sha: str
     base_ref: str
     updated_at: datetime
+    author_association: str = "NONE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,9 @@ class CodeHost(Protocol):
     async def identify(self) -> str:
         """Our own login, having checked that the token lives and is no wider than declared."""
 
-    async def pull_request(self, repository_id: int, repository: str, number: int) -> PullRequest:
-        """The pull request as it is now, looked up by name and checked by numeric id; a renamed
-        repository is found again by its id. RepositoryReplaced if the name leads to another id."""
+    async def pull_request(self, repository_id: int | None, repository: str, number: int) -> PullRequest:
+        """The pull request as it is now, looked up by name and checked by numeric id (None: not known yet);
+        a renamed repository is found again by its id. RepositoryReplaced if the name leads to another id."""
 
     async def merge_base(self, pull: PullRequest) -> str | None:
         """The merge base of base tip and head, or None where the host will not say."""

@@ -197,8 +197,9 @@ class Spend(Protocol):
     A reservation that is never settled (its process died) counts as spent.
     """
 
-    async def reserve(self, lease: Lease, usd: float, caps: Caps, now: datetime) -> str:
-        """Reserve `usd` for one model call of this job; the reservation's id. CapReached if what is
+    async def reserve(self, lease: Lease | None, usd: float, caps: Caps, now: datetime) -> str:
+        """Reserve `usd` for one model call of this job (None: of no job, a probe; it counts for the day
+        alone); the reservation's id. CapReached if what is
         spent and reserved for the review (this job, all attempts), its pull request or this UTC day
         plus `usd` would exceed a cap; then nothing is reserved."""
 
