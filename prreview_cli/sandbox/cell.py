@@ -1,0 +1,76 @@
+"""The layers of the agent's cell: which this machine has, and what is said where one is missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prreview_cli.core.errors import SandboxMissing
+from prreview_cli.sandbox import launcher
+
+LAUNCHER = Path(launcher.__file__)
+_WHOLE_ABI = 3  # from this version on, truncating by path is held back too
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of the cell as it was found on this machine."""
+
+    name: str
+    present: bool
+    detail: str
+
+
+def probe() -> list[Layer]:
+    """Every layer that this version knows, tried and not merely asked for: a child confines itself and
+    then attempts what it must not do. Takes about 30 ms."""
+    return [_files()]
+
+
+def missing(required: Sequence[str], layers: Sequence[Layer]) -> list[Layer]:
+    """The required layers that are not there; one that this version does not know counts as absent."""
+    known = {layer.name: layer for layer in layers}
+    found = (known.get(name, Layer(name, present=False, detail="this version of prreview does not build it")) for name in required)
+    return [layer for layer in found if not layer.present]
+
+
+def refusal(absent: Sequence[Layer]) -> SandboxMissing:
+    """What is raised where the missing layers are not accepted."""
+    return SandboxMissing(f"sandbox.require asks for {_named(absent)}.")
+
+
+def note(absent: Sequence[Layer]) -> str:
+    """The sentence that a review must carry which was made without these layers."""
+    names = " and ".join(layer.name for layer in absent)
+    return f"The agent ran without the {names} layer of its cell on this machine (--allow-unsandboxed)."
+
+
+def _named(absent: Sequence[Layer]) -> str:
+    return " and ".join(f'the layer "{layer.name}", which is missing: {layer.detail}' for layer in absent)
+
+
+def _files() -> Layer:
+    abi = launcher.landlock_abi()
+    if abi == 0:
+        return Layer("files", present=False, detail="the kernel offers no Landlock, or it is switched off")
+    if not _holds():
+        return Layer("files", present=False, detail=f"Landlock (ABI {abi}) did not hold back a read that it must hold back")
+    weak = "" if abi >= _WHOLE_ABI else "; it cannot hold back truncating a file by its path"
+    return Layer("files", present=True, detail=f"Landlock, ABI {abi}{weak}")
+
+
+def _holds() -> bool:
+    with tempfile.TemporaryDirectory(prefix="prreview-probe-") as folder:
+        within, beyond = Path(folder, "within"), Path(folder, "beyond")
+        for path in (within, beyond):
+            path.write_text("canary", encoding="ascii")
+        command = [sys.executable, "-I", "-S", str(LAUNCHER), f"parent={os.getpid()}", f"read={within}", f"try={beyond}", "--"]
+        try:
+            return subprocess.run(command, env={}, capture_output=True, timeout=10, check=False).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            return False

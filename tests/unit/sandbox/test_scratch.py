@@ -1,0 +1,60 @@
+"""Temporary folders, and what is left of killed processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prreview_cli.sandbox.scratch import scratch
+
+KEEPS_A_FOLDER = """
+import sys
+from pathlib import Path
+from prreview_cli.sandbox.scratch import scratch
+with scratch(Path(sys.argv[1])) as folder:
+    (folder / "commit").write_text("canary")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_scratch_folder_is_private_and_gone_afterwards(tmp_path: Path) -> None:
+    with scratch(tmp_path / "scratch") as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        (folder / "file").write_text("text")
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_the_folder_of_a_living_process_is_left_alone_and_that_of_a_killed_one_is_removed(tmp_path: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", KEEPS_A_FOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with owner:
+        assert owner.stdout is not None
+        theirs = Path(owner.stdout.readline().strip())
+        with scratch(tmp_path):
+            assert theirs.is_dir()
+        owner.kill()
+        owner.wait()
+        assert theirs.is_dir()
+        with scratch(tmp_path):
+            assert not theirs.exists()
+
+
+def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("text")
+    root = tmp_path / "scratch"
+    root.mkdir()
+    (root / "link").symlink_to(outside)
+    with scratch(root):
+        pass
+    assert (outside / "kept").exists()
+
+
+def test_an_error_inside_still_removes_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), scratch(tmp_path):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
