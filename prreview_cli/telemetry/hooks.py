@@ -1,0 +1,50 @@
+"""The ways in which Python reports trouble by itself, led into the log so that they are redacted, too."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Protocol
+
+
+class _Reports(Protocol):
+    def caught(self, event: str, error: BaseException | None, /, **fields: object) -> None: ...
+
+
+class Hooks:
+    """Replaces the four hooks of the interpreter while the log is open."""
+
+    def __init__(self, log: _Reports) -> None:
+        self._log = log
+        self._before = (sys.excepthook, threading.excepthook, sys.unraisablehook)
+        sys.excepthook = self._uncaught
+        threading.excepthook = self._uncaught_in_thread
+        sys.unraisablehook = self._unraisable
+        logging.captureWarnings(True)
+
+    def remove(self) -> None:
+        """Put back what was there."""
+        logging.captureWarnings(False)
+        sys.excepthook, threading.excepthook, sys.unraisablehook = self._before
+
+    def _uncaught(self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        self._log.caught("uncaught", error)
+
+    def _uncaught_in_thread(self, args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not SystemExit:
+            self._log.caught("uncaught_in_thread", args.exc_value, thread=args.thread.name if args.thread else None)
+
+    def _unraisable(self, args: sys.UnraisableHookArgs) -> None:
+        self._log.caught("unraisable", args.exc_value, message=args.err_msg)
+
+
+def watch_loop(loop: asyncio.AbstractEventLoop, log: _Reports) -> None:
+    """Lead what the event loop reports (a task's exception that nobody fetched) into the log."""
+
+    def report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        log.caught("event_loop", context.get("exception"), message=context.get("message"))
+
+    loop.set_exception_handler(report)
