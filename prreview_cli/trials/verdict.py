@@ -1,0 +1,135 @@
+"""The judgement of a load test: what was promised, what the simulators saw, and the result for people and scripts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prreview_cli.trials.burst import PATIENCE_S, Ack, Acks, summary
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was seen from outside. `posted` names the review of each post, `reviews` all that were asked for,
+    `refused` the posts that the host would not store, `strayed` the requests on no route of SPEC."""
+
+    workers: int
+    reviews: tuple[str, ...]
+    deliveries: int
+    acks: tuple[Ack, ...]
+    posted: tuple[str, ...]
+    peak_in_flight: int
+    peak_model_calls: int
+    refused: int
+    strayed: tuple[str, ...]
+    exit_code: int
+
+    @property
+    def duplicates(self) -> int:
+        """Posts beyond the first of their review."""
+        return len(self.posted) - len(set(self.posted))
+
+    @property
+    def lost(self) -> int:
+        """Reviews whose delivery was acknowledged and that were not posted."""
+        return len({ack.review for ack in self.acks if ack.accepted} - set(self.posted))
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A promise, whether it was kept, and the figure that shows it."""
+
+    name: str
+    kept: bool
+    figure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The state at `t_s` seconds after the first delivery."""
+
+    t_s: float
+    queued: int
+    in_flight: int
+    posted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A load test that went to its end. `last_words` are the server's complaints, where a promise was broken."""
+
+    agent: str
+    observed: Observed
+    timeline: tuple[Sample, ...]
+    drain_s: float
+    promises: tuple[Promise, ...]
+    last_words: tuple[str, ...] = ()
+
+    @property
+    def acks(self) -> Acks:
+        """The acknowledgements together."""
+        return summary(self.observed.acks)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The names of the promises that were not kept."""
+        return tuple(promise.name for promise in self.promises if not promise.kept)
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema of SPEC, section 9."""
+        seen = self.observed
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "burst": len(seen.reviews),
+            "workers": seen.workers,
+            "agent": self.agent,
+            "acks": asdict(self.acks),
+            "peak_in_flight": seen.peak_in_flight,
+            "peak_model_calls": seen.peak_model_calls,
+            "posted": len(seen.posted),
+            "duplicates": seen.duplicates,
+            "lost": seen.lost,
+            "drain_s": self.drain_s,
+            "timeline": [asdict(sample) for sample in self.timeline],
+            "verdict": "broken" if self.broken else "kept",
+            "broken": list(self.broken),
+        }
+
+
+def judge(seen: Observed) -> tuple[Promise, ...]:
+    """Each promise, by what was seen."""
+    acked = sum(ack.accepted for ack in seen.acks)
+    slowest = max((ack.ms for ack in seen.acks if ack.accepted), default=0.0)
+    reviewed = len(set(seen.posted))
+    within = seen.peak_in_flight <= seen.workers and seen.peak_model_calls <= seen.workers
+    return (
+        Promise(
+            "Acknowledged in time",
+            acked == seen.deliveries,
+            f"{acked} of {seen.deliveries}, the slowest in {slowest:.1f} ms of {PATIENCE_S * 1000:.0f}",
+        ),
+        Promise("Acknowledged is durable", seen.lost == 0, f"{seen.lost} lost, {reviewed} of {len(seen.reviews)} reviewed"),
+        Promise(
+            "Bounded",
+            within,
+            f"at most {seen.peak_in_flight} reviews and {seen.peak_model_calls} model calls at once, of {seen.workers}",
+        ),
+        Promise("Once", seen.duplicates == 0, f"{seen.duplicates} posted twice{_worst(seen.posted)}"),
+        Promise("Anchored", seen.refused == 0, f"{seen.refused} reviews refused by the host"),
+        Promise("Within its routes", not seen.strayed, _strayed(seen.strayed)),
+        Promise("Drained", seen.exit_code == 0, f"the server ended with exit code {seen.exit_code} after SIGTERM"),
+    )
+
+
+def _worst(posted: Sequence[str]) -> str:
+    most = Counter(posted).most_common(1)
+    return f" ({most[0][0]} {most[0][1]} times)" if most and most[0][1] > 1 else ""
+
+
+def _strayed(requests: Sequence[str]) -> str:
+    first = f", such as {requests[0]}" if requests else ""
+    return f"{len(requests)} requests beyond those of a reviewer{first}"
