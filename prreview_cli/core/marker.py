@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from prreview_cli.core.review import ReviewStatus, Severity
 
 _MARKER = re.compile(
-    r"<!-- prreview environment=(?P<environment>[a-z0-9][a-z0-9_-]*) repository=(?P<repository>\d+) number=(?P<number>\d+)"
-    r" head=(?P<head>[0-9a-f]{40}|[0-9a-f]{64}) run=(?P<run>\d+) contract=(?P<contract>[\w.-]+) status=(?P<status>\w+)"
-    r" error=(?P<error>\d+) warning=(?P<warning>\d+) info=(?P<info>\d+) -->"
+    r"<!-- prreview environment=(?P<environment>[a-z0-9][a-z0-9_-]*) repository=(?P<repository>[0-9]{1,16}) number=(?P<number>[0-9]{1,16})"
+    r" head=(?P<head>[0-9a-f]{40}|[0-9a-f]{64}) run=(?P<run>[0-9]{1,16}) contract=(?P<contract>[\w.-]+) status=(?P<status>\w+)"
+    r" error=(?P<error>[0-9]{1,16}) warning=(?P<warning>[0-9]{1,16}) info=(?P<info>[0-9]{1,16}) -->"
 )
 
 

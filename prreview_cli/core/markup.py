@@ -97,13 +97,15 @@ def blocks(text: str) -> str:
 
 
 def fit(text: str, limit: int, render: Callable[[str], str] = blocks) -> str:
-    """`render(text)` in at most `limit` (>= 16) bytes of UTF-8; what was cut is replaced by an ellipsis.
+    """`render(text)` in at most `limit` bytes of UTF-8; what was cut is replaced by an ellipsis, "" if not even that fits.
 
     The source is cut, never the rendering, so that a cut cannot leave a span or a fence open.
     """
     kept = text[:limit]
     rendered = render(kept if kept == text else f"{kept}\n…")
     while size(rendered) > limit:
+        if not kept:
+            return ""
         kept = kept[: len(kept) * 3 // 4]
         rendered = render(f"{kept}\n…")
     return rendered

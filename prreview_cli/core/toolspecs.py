@@ -46,9 +46,7 @@ _REVISION = _string('"head" (default): with the pull request\'s changes. "base":
 _FINDING = _object(
     ["path", "line", "severity", "title", "explanation"],
     path=_string("A changed file's path."),
-    line=_number(
-        "The line the comment stands at: a line of that file's diff on that side. The last one, if it covers several."
-    ),
+    line=_number("The line the comment stands at: a line of that file's diff on that side. The last one, if it covers several."),
     start_line=_number("The first line, if the comment covers several. Must be in the same hunk as line and not after it."),
     side=_string('"RIGHT" (default): lines of the head, marked + or unmarked. "LEFT": removed lines, marked -.', "RIGHT", "LEFT"),
     severity=_string(

@@ -87,7 +87,9 @@ class CodeHost(Protocol):
     async def publish(self, pull: PullRequest, review: Review) -> str:
         """Post the whole review in one call, as COMMENT, on exactly `review.reviewed_sha`; its id.
 
-        A pending review of our own is removed first. AmbiguousPost if it cannot be known whether it
+        Nothing is asked before the post, so that no time passes between the caller's last look at its fence
+        and the write; only if the host objects to a pending review of our own is that removed, and the post
+        made once more. AmbiguousPost if it cannot be known whether it
         was stored; PostRefused if the host refused it.
         """
 

@@ -92,10 +92,12 @@ class Jobs(Protocol):
         """Make sure that a job stands for this head, as `accept` does for a `Review`; durable.
 
         Older (`updated_at`) than what is known of the pull request and another head than the newest
-        one → superseded. Equal times: the later arrival is the newer.
+        one → superseded; a cancelled pull request has no newest head. Equal times: the later arrival
+        is the newer.
 
         The head's newest run waits, runs or is posted → duplicate with its job (whose `admitted`
-        is set if the target's is). A further run is made instead with `again`, and with `new_base` where
+        is set if the target's is); a running one that had lost its standing has it again, and what of
+        the pull request was wanted instead becomes superseded. A further run is made instead with `again`, and with `new_base` where
         the newest run has another `base_ref` (so that the same request, delivered twice, makes one).
         The newest run ended without a review → it is revived: queued anew, attempts 0, same id and
         run, claim unchanged. No run yet → a new job.
@@ -128,7 +130,10 @@ class Jobs(Protocol):
         """End the hold on a job as `outcome` says and close the attempt; False if the lease is LOST.
 
         Durable for Posted, Dead, Skipped and Superseded. `Superseded.live` is requested in the same
-        transaction. A job that would wait again (Retry, Defer, HandBack) while another of its pull
+        transaction, with the interval of the pull request's last request; where it is older than what
+        is known (the host's API lags behind its webhooks), a HELD job is scheduled to look again.
+        Skipped or Superseded of a job that was asked for again since its claim queues it anew.
+        A job that would wait again (Retry, Defer, HandBack) while another of its pull
         request waits, or after its standing was lost to a newer one, becomes superseded; after a
         cancellation, skipped. `Skipped(unadmitted=True)` of a job admitted meanwhile queues it anew.
         `Dead(whole_repository=True)` ends the repository's waiting jobs in the same way.
@@ -145,7 +150,7 @@ class Jobs(Protocol):
 
     async def retry(self, job_id: str, now: datetime) -> Job | None:
         """Queue a dead, skipped or superseded job anew with attempts 0; None if there is none such
-        or a job of its pull request is waiting."""
+        or a job of its pull request is waiting, or running with its standing."""
 
     async def get(self, job_id: str) -> Job | None:
         """One job."""
@@ -201,7 +206,8 @@ class Spend(Protocol):
         """Reserve `usd` for one model call of this job (None: of no job, a probe; it counts for the day
         alone); the reservation's id. CapReached if what is
         spent and reserved for the review (this job, all attempts), its pull request or this UTC day
-        plus `usd` would exceed a cap; then nothing is reserved."""
+        plus `usd` would exceed a cap; then nothing is reserved. `errors.Stopped` if the lease is not
+        HELD: for a job that was taken back nothing is paid any more."""
 
     async def settle(self, reservation: str, usage: Usage, status: int | None, now: datetime) -> None:
         """Replace the reservation by what the call really cost. `status` is the HTTP status of the

@@ -131,7 +131,8 @@ def test_one_line_stays_one_line(text: str) -> None:
     assert "\n" not in code(text)
 
 
-@given(st.integers(16, 400), hostile, st.sampled_from([blocks, inline, code, fence]))
+@given(st.integers(0, 400), hostile, st.sampled_from([blocks, inline, code, fence]))
+@example(16, "x" * 100, fence)
 @example(64, "` " * 5000, blocks)
 @example(64, "@a " * 5000, inline)
 def test_a_cut_leaves_nothing_open_and_keeps_to_its_bytes(limit: int, text: str, render: object) -> None:

@@ -1,0 +1,157 @@
+"""What GitHub answers, reduced to the fields we need. Lenient in all others: 13 of 29 recorded payloads satisfy its own schema.
+
+Each function takes the body of an answer and raises ValueError if it is not what was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from prreview_cli.core.markup import terminal_safe
+from prreview_cli.core.ports.host import PullRequest
+from prreview_cli.hosts.github import fields
+
+T = TypeVar("T")
+
+
+class Account(msgspec.Struct):
+    """Who did it; a deleted account is null where this is used."""
+
+    login: str
+
+
+class Repository(msgspec.Struct):
+    """A repository's lasting id and its present name."""
+
+    id: int
+    full_name: str
+
+
+class _Head(msgspec.Struct):
+    sha: str
+
+
+class _Base(msgspec.Struct):
+    sha: str
+    ref: str
+    repo: Repository
+
+
+class _Pull(msgspec.Struct):
+    number: int
+    state: str
+    updated_at: str
+    head: _Head
+    base: _Base
+    title: str | None = None
+    body: str | None = None
+    user: Account | None = None
+    draft: bool | None = None
+    author_association: str = "NONE"
+
+
+class StoredReview(msgspec.Struct):
+    """A review as the host keeps it; `state` is PENDING until it was submitted."""
+
+    id: int
+    user: Account | None = None
+    body: str | None = None
+    state: str = ""
+    commit_id: str | None = None
+
+    def is_by(self, login: str) -> bool:
+        """Whether this account wrote it; logins are compared without regard to case."""
+        return self.user is not None and self.user.login.lower() == login.lower()
+
+
+class _Commit(msgspec.Struct):
+    sha: str
+
+
+class _Comparison(msgspec.Struct):
+    merge_base_commit: _Commit
+
+
+class _Permission(msgspec.Struct):
+    permission: str = ""
+    role_name: str = ""
+
+
+class _Complaint(msgspec.Struct):
+    message: str = ""
+    errors: list[Any] | str = msgspec.field(default_factory=list)
+
+
+def account(body: bytes) -> str:
+    """The login of GET /user."""
+    return fields.login(_read(body, Account).login)
+
+
+def repository(body: bytes) -> Repository:
+    """The repository of GET /repositories/ID."""
+    found = _read(body, Repository)
+    return Repository(fields.identifier(found.id), fields.full_name(found.full_name))
+
+
+def pull_request(body: bytes) -> PullRequest:
+    """The pull request of GET …/pulls/N."""
+    found = _read(body, _Pull)
+    return PullRequest(
+        repository_id=fields.identifier(found.base.repo.id),
+        repository=fields.full_name(found.base.repo.full_name),
+        number=fields.identifier(found.number),
+        title=found.title or "",
+        body=found.body or "",
+        author=fields.GHOST if found.user is None else fields.login(found.user.login),
+        open=fields.is_open(found.state),
+        draft=bool(found.draft),
+        head_sha=fields.sha(found.head.sha),
+        base_sha=fields.sha(found.base.sha),
+        base_ref=fields.line(found.base.ref, 1024),
+        updated_at=fields.instant(found.updated_at),
+        author_association=fields.line(found.author_association, 64),
+    )
+
+
+def merge_base(body: bytes) -> str:
+    """The merge base of GET …/compare/BASE...HEAD."""
+    return fields.sha(_read(body, _Comparison).merge_base_commit.sha)
+
+
+def may_write(body: bytes) -> bool:
+    """Whether the permission is write or more; a custom role's base permission is told beside its name."""
+    found = _read(body, _Permission)
+    return not {found.permission, found.role_name}.isdisjoint({"admin", "maintain", "write"})
+
+
+def reviews(body: bytes) -> list[StoredReview]:
+    """One page of GET …/reviews."""
+    return _read(body, list[StoredReview])
+
+
+def review(body: bytes) -> StoredReview:
+    """The review that POST …/reviews stored."""
+    found = _read(body, StoredReview)
+    fields.identifier(found.id)
+    return found
+
+
+def complaint(body: bytes) -> str:
+    """What the host says about a refusal, on one line, fit to be shown once it is redacted; "" if nothing."""
+    try:
+        found = _read(body, _Complaint)
+    except ValueError:
+        return ""
+    errors = [found.errors] if isinstance(found.errors, str) else found.errors
+    details = [error if isinstance(error, str) else error.get("message") for error in errors if isinstance(error, str | dict)]
+    said = [found.message, *(detail for detail in details if isinstance(detail, str))]
+    return " ".join(terminal_safe(" · ".join(part for part in said if part)).split())
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except RecursionError:
+        raise ValueError("The answer is nested too deeply.") from None

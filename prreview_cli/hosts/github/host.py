@@ -1,0 +1,237 @@
+"""The code host's port for GitHub: which requests answer a question, and what their answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from prreview_cli.core import errors, marker
+from prreview_cli.core.ports.clock import Clock
+from prreview_cli.core.ports.host import PostedReview, PullRequest
+from prreview_cli.core.profile import Host
+from prreview_cli.core.review import Review
+from prreview_cli.hosts.github import answers, markup, requests
+from prreview_cli.hosts.github.answers import StoredReview
+from prreview_cli.hosts.github.client import Answer, GitHubClient, NoAnswer
+from prreview_cli.hosts.github.failures import failure, is_rate_limit
+from prreview_cli.hosts.github.requests import Request
+from prreview_cli.secrecy import Secret
+
+T = TypeVar("T")
+
+ACTIONS_LOGIN = "github-actions[bot]"
+MOST_PAGES = 50
+_MOVED = frozenset({301, 302, 307, 308})
+_HARMLESS_SCOPES = frozenset({"user:email"})
+
+
+class GitHubHost:
+    """`CodeHost` for GitHub. `config` is the profile's [host]; `environment` must be that of every review posted here.
+
+    `token` is asked before each request. `redact` is applied to what the host says before it is told.
+    """
+
+    def __init__(self, config: Host, token: Callable[[], Secret], environment: str, clock: Clock, redact: Callable[[str], str]) -> None:
+        self._client = GitHubClient(config.api_url, token)
+        self._configured_login = config.login
+        self._environment = environment
+        self._clock = clock
+        self._redact = redact
+        self._login: str | None = None
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    # -- who we are --------------------------------------------------------------------------------
+
+    async def identify(self) -> str:
+        answer = await self._exchange(requests.user())
+        _refuse_wide(answer)
+        if answer.status == 200:
+            self._login = self._agreed(self._read(answers.account, answer, "who we are"))
+        elif answer.status in {403, 404} and not is_rate_limit(answer):
+            # The tokens of Apps and of Actions may not ask who they are; that they live is asked elsewhere.
+            await self._prove_alive()
+            self._login = self._configured_login or ACTIONS_LOGIN
+        else:
+            raise self._failure(requests.user(), answer)
+        return self._login
+
+    async def _prove_alive(self) -> None:
+        request = requests.rate_limit()
+        answer = await self._exchange(request)
+        _refuse_wide(answer)
+        if answer.status in {200, 404}:  # an Enterprise Server without rate limits answers 404
+            return
+        raised = self._failure(request, answer)
+        raise errors.HostTokenRejected(str(raised)) if isinstance(raised, errors.RepositoryForbidden) else raised
+
+    def _agreed(self, login: str) -> str:
+        """A wrong `host.login` would hide our own reviews from us, and each head would be reviewed twice."""
+        configured = self._configured_login
+        if configured is not None and configured.lower() != login.lower():
+            raise errors.HostTokenRejected(
+                f"host.login is {configured!r}, but the token belongs to {login!r}.",
+                remedy=f"Set host.login to {login!r} or leave it out, or set the other account's token; then run `prreview resume`.",
+            )
+        return login
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    async def pull_request(self, repository_id: int | None, repository: str, number: int) -> PullRequest:
+        request = requests.pull(repository, number)
+        answer = await self._exchange(request)
+        if repository_id is not None and (answer.status in _MOVED or answer.status == 404):
+            request = requests.pull(await self._present_name(repository_id), number)
+            answer = await self._exchange(request)
+        elif answer.status in _MOVED:
+            raise errors.RepositoryForbidden(f"{repository} has another name now.", remedy="Give the repository's present name.")
+        pull = self._read(answers.pull_request, self._good(request, answer), "the pull request")
+        if repository_id not in {None, pull.repository_id}:
+            raise errors.RepositoryReplaced(
+                f"{repository} now names the repository {pull.repository_id}; the job is about {repository_id}, so nothing was done."
+            )
+        return pull
+
+    async def merge_base(self, pull: PullRequest) -> str | None:
+        request = requests.compare(pull.repository, pull.base_sha, pull.head_sha)
+        answer = await self._exchange(request)
+        if answer.status == 404 or (answer.status == 200 and not answer.body):
+            return None  # unrelated or unknown to the route, or an answer too large to keep: git finds it
+        return self._read(answers.merge_base, self._good(request, answer), "the merge base")
+
+    async def may_write(self, pull: PullRequest, login: str) -> bool:
+        request = requests.permission(pull.repository, login)
+        answer = await self._exchange(request)
+        if answer.status in {403, 404} and not is_rate_limit(answer):
+            return False  # no collaborator, or we may not know: nobody is admitted on a guess
+        return self._read(answers.may_write, self._good(request, answer), "the author's permission")
+
+    async def our_reviews(self, pull: PullRequest) -> list[PostedReview]:
+        found: list[PostedReview] = []
+        for review in await self._reviews_by_us(pull):
+            body = review.body or ""
+            ours = marker.parse(body)
+            if review.state != "PENDING" and ours is not None:
+                found.append(PostedReview(str(review.id), body, review.commit_id or "", ours, markup.is_outdated(body)))
+        return found
+
+    async def _reviews_by_us(self, pull: PullRequest) -> list[StoredReview]:
+        login = self._login or await self.identify()
+        found: list[StoredReview] = []
+        for page in range(1, MOST_PAGES + 1):
+            request = requests.reviews(pull.repository, pull.number, page)
+            answer = self._good(request, await self._exchange(request))
+            listed = self._read(answers.reviews, answer, "the reviews")
+            found += [review for review in listed if review.is_by(login)]
+            if not _has_next(answer, len(listed)):
+                return sorted(found, key=lambda review: review.id)
+        # To stop here as if these were all could mean to post a second time.
+        raise errors.HostUnreachable(f"{pull.repository}#{pull.number} has more reviews than {MOST_PAGES} pages; not all could be read.")
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    async def publish(self, pull: PullRequest, review: Review) -> str:
+        self._refuse_foreign(pull, review)
+        request = requests.post_review(pull.repository, pull.number, markup.post(review))
+        # Nothing is asked before the post: whoever calls has just read that it may still be begun.
+        answer = await self._post(request)
+        if answer.status == 422 and "pending review" in answers.complaint(answer.body).lower():
+            await self._drop_pending(pull)
+            answer = await self._post(request)
+        self._good(request, answer)
+        try:
+            stored = answers.review(answer.body)
+        except ValueError:
+            raise _ambiguous("its answer could not be read") from None
+        if stored.commit_id not in {None, review.reviewed_sha}:
+            raise _ambiguous("its answer names another commit")
+        return str(stored.id)
+
+    async def mark_outdated(self, pull: PullRequest, posted: PostedReview, newer_sha: str) -> None:
+        if posted.outdated or markup.is_outdated(posted.body):
+            return
+        body = requests.NewBody(markup.outdated(posted.body, posted.marker, newer_sha))
+        request = requests.edit_review(pull.repository, pull.number, int(posted.review_id), body)
+        answer = await self._exchange(request)
+        if answer.status not in {404, 422}:  # somebody removed it meanwhile: nothing is left to mark
+            self._good(request, answer)
+
+    async def _post(self, request: Request) -> Answer:
+        try:
+            answer = await self._client.send(request)
+        except NoAnswer as lost:
+            if not lost.sent:
+                raise _unreachable(lost) from None
+            raise _ambiguous(f"its answer was lost ({lost})") from None
+        if answer.status >= 500:
+            raise _ambiguous(f"the code host answered {answer.status}")
+        return answer
+
+    async def _drop_pending(self, pull: PullRequest) -> None:
+        """A pending review of ours, left by a person or an older program, would make the host refuse a new one."""
+        for review in await self._reviews_by_us(pull):
+            if review.state == "PENDING":
+                request = requests.delete_pending(pull.repository, pull.number, review.id)
+                answer = await self._exchange(request)
+                if answer.status != 404:
+                    self._good(request, answer)
+
+    def _refuse_foreign(self, pull: PullRequest, review: Review) -> None:
+        if review.environment != self._environment:
+            raise errors.PostRefused(f"The review is of {review.environment!r}, not of {self._environment!r}; it is not posted.")
+        if (pull.repository_id, pull.number) != (review.repository_id, review.number):
+            raise errors.RepositoryReplaced(
+                f"The review is of {review.repository_id}#{review.number}, not of {pull.repository_id}#{pull.number}; it is not posted."
+            )
+
+    # -- shared ------------------------------------------------------------------------------------
+
+    async def _present_name(self, repository_id: int) -> str:
+        request = requests.repository(repository_id)
+        found = self._read(answers.repository, self._good(request, await self._exchange(request)), "the repository")
+        if found.id != repository_id:
+            raise errors.RepositoryReplaced(f"The code host shows the repository {found.id} in the place of {repository_id}.")
+        return found.full_name
+
+    async def _exchange(self, request: Request) -> Answer:
+        try:
+            return await self._client.send(request)
+        except NoAnswer as lost:
+            raise _unreachable(lost) from None
+
+    def _good(self, request: Request, answer: Answer) -> Answer:
+        if 200 <= answer.status < 300:
+            return answer
+        raise self._failure(request, answer)
+
+    def _failure(self, request: Request, answer: Answer) -> errors.Failure:
+        return failure(request, answer, self._clock.now(), self._redact)
+
+    def _read(self, reader: Callable[[bytes], T], answer: Answer, what: str) -> T:
+        try:
+            return reader(answer.body)
+        except ValueError:
+            raise errors.HostUnreachable(f"The code host's answer could not be read as {what}.") from None
+
+
+def _refuse_wide(answer: Answer) -> None:
+    """A classic token shows its scopes; any of them that writes lets it do more than review. A fine-grained token shows none."""
+    scopes = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",")} - {""}
+    wide = sorted(scope for scope in scopes - _HARMLESS_SCOPES if not scope.startswith("read:"))
+    if wide:
+        raise errors.HostTokenTooWide(f"The host token is a classic one that may do more than review: {', '.join(wide)[:200]}.")
+
+
+def _has_next(answer: Answer, listed: int) -> bool:
+    """The Link header says it; where there is none, a full page says that there may be more."""
+    links = answer.headers.get("link")
+    return 'rel="next"' in links if links is not None else listed >= requests.PAGE_SIZE
+
+
+def _unreachable(lost: NoAnswer) -> errors.HostUnreachable:
+    return errors.HostUnreachable(f"No whole answer came from the code host ({lost}).")
+
+
+def _ambiguous(why: str) -> errors.AmbiguousPost:
+    return errors.AmbiguousPost(f"The review was sent, but {why}; it may or may not stand on the pull request.")
