@@ -1,0 +1,105 @@
+"""The queue, in plain Python: the reference that every other store is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from prreview_cli.core.events import Answer, Decision, Delivery
+from prreview_cli.core.job import AT_REST, WAITING, AttemptCost, Job, Lease, Outcome, Standing, State, Target
+from prreview_cli.core.ports.store import Capacity, DeliveryRecord, Depth, History
+from prreview_cli.store.bell import Bell
+from prreview_cli.store.memory import endings, holds, requests
+from prreview_cli.store.memory.tables import Tables
+
+
+class MemoryJobs:
+    """`Jobs` over plain collections. Each verb runs without a pause in between, so it is one transaction."""
+
+    def __init__(self, tables: Tables, bell: Bell) -> None:
+        self._tables = tables
+        self._bell = bell
+
+    async def accept(self, delivery: Delivery, decision: Decision, min_interval_s: float, now: datetime) -> Answer:
+        answer = requests.decide(self._tables, decision, min_interval_s, now)
+        self._tables.deliveries.append(DeliveryRecord(delivery, answer))
+        self._bell.ring()
+        return answer
+
+    async def request(self, target: Target, min_interval_s: float, now: datetime) -> Answer:
+        self._bell.ring()
+        return requests.request(self._tables, target, min_interval_s, now)
+
+    async def claim(self, worker: str, capacity: Capacity, lease_s: float, now: datetime) -> Lease | None:
+        rung = self._bell.rung
+        lease = holds.claim(self._tables, worker, capacity, lease_s, now)
+        if lease is None:
+            self._bell.heard_at(rung)
+        else:
+            self._bell.ring()
+        return lease
+
+    async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
+        return holds.renew(self._tables, lease, lease_s, now)
+
+    async def standing(self, lease: Lease) -> Standing:
+        return holds.standing(self._tables, lease)
+
+    async def begin(self, lease: Lease, now: datetime) -> Standing:
+        return holds.begin(self._tables, lease, now)
+
+    async def settle(self, lease: Lease, outcome: Outcome, cost: AttemptCost, now: datetime) -> bool:
+        self._bell.ring()
+        return endings.settle(self._tables, lease, outcome, cost, now)
+
+    async def rescue(self, max_attempts: int, now: datetime) -> list[Job]:
+        rescued = endings.rescue(self._tables, max_attempts, now)
+        if rescued:
+            self._bell.ring()
+        return rescued
+
+    async def cancel(self, job_id: str, reason: str, now: datetime) -> Job | None:
+        self._bell.ring()
+        return endings.cancel(self._tables, job_id, reason, now)
+
+    async def retry(self, job_id: str, now: datetime) -> Job | None:
+        self._bell.ring()
+        return endings.retry(self._tables, job_id, now)
+
+    async def get(self, job_id: str) -> Job | None:
+        row = self._tables.jobs.get(job_id)
+        return None if row is None else row.job
+
+    async def list(self, states: Sequence[State], limit: int | None) -> list[Job]:
+        newest_first = reversed(self._tables.jobs.values())
+        return [row.job for row in newest_first if not states or row.job.state in states][:limit]
+
+    async def history(self, repository: str, number: int) -> History:
+        def concerns(name: str | None, its_number: int | None) -> bool:
+            return name is not None and (name.lower(), its_number) == (repository.lower(), number)
+
+        jobs = [row.job for row in self._tables.jobs.values() if concerns(row.job.repository, row.job.number)]
+        ids = {job.id for job in jobs}
+        return History(
+            deliveries=[each for each in self._tables.deliveries if concerns(each.delivery.repository, each.delivery.number)],
+            jobs=jobs,
+            attempts=[attempt for attempt in self._tables.attempts if attempt.job in ids],
+        )
+
+    async def depth(self, now: datetime) -> Depth:
+        jobs = [row.job for row in self._tables.jobs.values()]
+        due = [job.due for job in jobs if job.state in WAITING and job.due is not None and job.due <= now]
+        return Depth({state: sum(job.state is state for job in jobs) for state in State}, min(due, default=None))
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        tables = self._tables
+        received = sorted(tables.deliveries, key=lambda each: each.delivery.received)
+        deliveries = [each for each in received if each.delivery.received < before][:limit]
+        tables.deliveries = [each for each in tables.deliveries if not any(each is old for old in deliveries)]
+        at_rest = [row.job for row in tables.jobs.values() if row.job.state in AT_REST and row.job.updated < before]
+        jobs = sorted(at_rest, key=lambda job: (job.updated, job.id))[: limit - len(deliveries)]
+        for job in jobs:
+            del tables.jobs[job.id]
+        gone = {job.id for job in jobs}
+        tables.attempts = [attempt for attempt in tables.attempts if attempt.job not in gone]
+        return len(deliveries) + len(jobs)

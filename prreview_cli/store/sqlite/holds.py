@@ -1,0 +1,72 @@
+"""Taking a job, keeping it, and asking what the hold is worth."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from prreview_cli.core.job import Lease, Standing
+from prreview_cli.core.ports.store import Capacity
+from prreview_cli.store.sqlite.queries import load
+from prreview_cli.store.sqlite.rows import job, one, row_id
+
+_SQL = load("jobs.sql")
+
+
+def bounds(capacity: Capacity, now: int) -> dict[str, Any]:
+    """What a claim may not exceed."""
+    return {"reviews": capacity.reviews, "per_repository": capacity.per_repository, "now": now}
+
+
+def claimable(db: sqlite3.Connection, capacity: Capacity, now: int) -> bool:
+    """Whether a claim could succeed; reads only, so that idle workers leave the write lock alone."""
+    row = one(db, _SQL["claimable"], bounds(capacity, now))
+    return row is not None and bool(row[0])
+
+
+def claim(db: sqlite3.Connection, worker: str, capacity: Capacity, lease: int, now: int) -> Lease | None:
+    """Take the next job, if one may be taken."""
+    if not claimable(db, capacity, now):
+        return None
+    for ripe in db.execute(_SQL["ripe"], {"now": now}).fetchall():
+        db.execute(_SQL["take_turn"], {"id": ripe["id"]})
+        db.execute(_SQL["ripen"], {"id": ripe["id"], "now": now})
+    row = one(db, _SQL["claim"], {**bounds(capacity, now), "worker": worker, "lease_until": now + lease})
+    if row is None:
+        return None
+    db.execute(_SQL["turn"], {"priority": row["priority"], "tag": row["tag"]})
+    db.execute(_SQL["open_attempt"], {"id": row["id"], "claim": row["claim"], "worker": worker, "now": now})
+    return Lease(job(row), worker)
+
+
+def fence(lease: Lease) -> dict[str, int]:
+    """What every write of a worker names."""
+    job_id, claim = lease.fence
+    return {"id": row_id(job_id), "claim": claim}
+
+
+def held(db: sqlite3.Connection, lease: Lease) -> Any:
+    """The row of `hold` for a lease that is not LOST, else None."""
+    return one(db, _SQL["hold"], fence(lease))
+
+
+def standing(db: sqlite3.Connection, lease: Lease) -> Standing:
+    """What the lease is worth now."""
+    row = held(db, lease)
+    return Standing.LOST if row is None else Standing(row["standing"])
+
+
+def renew(db: sqlite3.Connection, lease: Lease, until: int) -> Standing:
+    """Extend the lease, unless it is lost."""
+    worth = standing(db, lease)
+    if worth is not Standing.LOST:
+        db.execute(_SQL["extend"], {"id": row_id(lease.job.id), "lease_until": until})
+    return worth
+
+
+def begin(db: sqlite3.Connection, lease: Lease, now: int) -> Standing:
+    """Note that the paid part begins, if the lease is still good."""
+    worth = standing(db, lease)
+    if worth is Standing.HELD:
+        db.execute(_SQL["began"], {"repository_id": lease.job.repository_id, "number": lease.job.number, "now": now})
+    return worth

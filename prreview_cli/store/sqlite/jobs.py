@@ -1,0 +1,98 @@
+"""The queue on SQLite: each verb is one operation of the writer, or one look of the reader."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from prreview_cli.core.errors import StoreUnusable
+from prreview_cli.core.events import Answer, Decision, Delivery
+from prreview_cli.core.job import AttemptCost, HandBack, Job, Lease, Outcome, Standing, State, Target
+from prreview_cli.core.ports.store import Capacity, Depth, History
+from prreview_cli.store import rulings
+from prreview_cli.store.sqlite import endings, holds, lookups, requests
+from prreview_cli.store.sqlite.database import Database
+from prreview_cli.store.sqlite.liveness import Liveness
+from prreview_cli.store.sqlite.rows import duration, millis
+
+
+class SqliteJobs:
+    """`Jobs` over one database."""
+
+    def __init__(self, database: Database, liveness: Liveness) -> None:
+        self._database = database
+        self._liveness = liveness
+
+    async def accept(self, delivery: Delivery, decision: Decision, min_interval_s: float, now: datetime) -> Answer:
+        interval, at = duration(min_interval_s), millis(now)
+        return await self._database.write(lambda db: requests.accept(db, delivery, decision, interval, at), durable=True)
+
+    async def request(self, target: Target, min_interval_s: float, now: datetime) -> Answer:
+        interval, at = duration(min_interval_s), millis(now)
+        return await self._database.write(lambda db: requests.request(db, target, interval, at), durable=True)
+
+    async def claim(self, worker: str, capacity: Capacity, lease_s: float, now: datetime) -> Lease | None:
+        at, lease = millis(now), duration(lease_s)
+        if not await self._database.look(lambda db: holds.claimable(db, capacity, at)):
+            return None
+        claiming = self._database.submit(lambda db: holds.claim(db, worker, capacity, lease, at))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            # Nobody would ever work on it: do not let it wait for its lease to expire.
+            with contextlib.suppress(StoreUnusable):
+                if (taken := await claiming) is not None:
+                    await self.settle(taken, HandBack("Its worker stopped while it took the job."), AttemptCost(), now)
+            raise
+
+    async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
+        until = millis(now) + duration(lease_s)
+        return await self._database.write(lambda db: holds.renew(db, lease, until))
+
+    async def standing(self, lease: Lease) -> Standing:
+        return await self._database.read(lambda db: holds.standing(db, lease))
+
+    async def begin(self, lease: Lease, now: datetime) -> Standing:
+        return await self._database.write(lambda db: holds.begin(db, lease, millis(now)))
+
+    async def settle(self, lease: Lease, outcome: Outcome, cost: AttemptCost, now: datetime) -> bool:
+        durable = isinstance(outcome, rulings.DURABLE)
+        return await self._database.write(lambda db: endings.settle(db, lease, outcome, cost, millis(now)), durable=durable)
+
+    async def rescue(self, max_attempts: int, now: datetime) -> list[Job]:
+        at = millis(now)
+        if not await self._database.read(lambda db: bool(self._liveness.dead()) or lookups.any_expired(db, at)):
+            return []
+        return await self._database.write(lambda db: self._rescue(db, max_attempts, at))
+
+    def _rescue(self, db: sqlite3.Connection, max_attempts: int, now: int) -> list[Job]:
+        dead = self._liveness.dead()
+        workers = {worker for worker in lookups.workers(db) if self._liveness.is_of(worker, dead)}
+        rescued = endings.rescue(db, workers, max_attempts, now)
+        lookups.forget(db, workers)
+        self._liveness.bury(dead)
+        return rescued
+
+    async def cancel(self, job_id: str, reason: str, now: datetime) -> Job | None:
+        return await self._database.write(lambda db: endings.cancel(db, job_id, reason, millis(now)), durable=True)
+
+    async def retry(self, job_id: str, now: datetime) -> Job | None:
+        return await self._database.write(lambda db: endings.retry(db, job_id, millis(now)), durable=True)
+
+    async def get(self, job_id: str) -> Job | None:
+        return await self._database.read(lambda db: lookups.get(db, job_id))
+
+    async def list(self, states: Sequence[State], limit: int | None) -> list[Job]:
+        return await self._database.read(lambda db: lookups.newest(db, states, limit))
+
+    async def history(self, repository: str, number: int) -> History:
+        return await self._database.read(lambda db: lookups.history(db, repository, number))
+
+    async def depth(self, now: datetime) -> Depth:
+        return await self._database.read(lambda db: lookups.depth(db, millis(now)))
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        return await self._database.write(lambda db: lookups.prune(db, millis(before), limit))

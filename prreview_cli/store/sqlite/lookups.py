@@ -1,0 +1,80 @@
+"""Looking at the queue, and clearing away what is old."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from prreview_cli.core.job import WAITING, Job, State
+from prreview_cli.core.ports.store import Depth, History
+from prreview_cli.store.sqlite.queries import load
+from prreview_cli.store.sqlite.rows import attempt, delivery_record, job, maybe_moment, one, row_id
+
+_SQL = load("jobs.sql")
+_POOLS = load("pools.sql")
+_ALL = -1  # SQLite's word for no LIMIT
+
+
+def get(db: sqlite3.Connection, job_id: str) -> Job | None:
+    """One job."""
+    row = one(db, _SQL["job"], {"id": row_id(job_id)})
+    return None if row is None else job(row)
+
+
+def newest(db: sqlite3.Connection, states: Sequence[State], limit: int | None) -> list[Job]:
+    """Jobs in these states, newest first. Each state by itself, so that the index gives the order."""
+    at_most = _ALL if limit is None else limit
+    if not states:
+        return [job(row) for row in db.execute(_SQL["jobs"], {"limit": at_most}).fetchall()]
+    rows = [row for state in set(states) for row in db.execute(_in_state(state), {"state": state.value, "limit": at_most}).fetchall()]
+    return [job(row) for row in sorted(rows, key=lambda row: -row["id"])[:limit]]
+
+
+def _in_state(state: State) -> str:
+    if state in WAITING:
+        return _SQL["jobs_waiting"]
+    return _SQL["jobs_running" if state is State.RUNNING else "jobs_at_rest"]
+
+
+def history(db: sqlite3.Connection, repository: str, number: int) -> History:
+    """Everything about one pull request."""
+    name = {"repository": repository, "number": number}
+    return History(
+        deliveries=[delivery_record(row) for row in db.execute(_SQL["deliveries_of"], name).fetchall()],
+        jobs=[job(row) for row in db.execute(_SQL["jobs_of"], name).fetchall()],
+        attempts=[attempt(row) for row in db.execute(_SQL["attempts_of"], name).fetchall()],
+    )
+
+
+def depth(db: sqlite3.Connection, now: int) -> Depth:
+    """How full the queue is."""
+    counted = {row["state"]: row["jobs"] for row in db.execute(_SQL["counts"]).fetchall()}
+    oldest = one(db, _SQL["oldest_due"], {"now": now})
+    return Depth({state: counted.get(state.value, 0) for state in State}, maybe_moment(oldest["due"]))
+
+
+def any_expired(db: sqlite3.Connection, now: int) -> bool:
+    """Whether a lease is over."""
+    return bool(one(db, _SQL["lost_hold"], {"now": now})[0])
+
+
+def workers(db: sqlite3.Connection) -> set[str]:
+    """Those who hold a job, or have beaten and not left."""
+    holding = {row["worker"] for row in db.execute(_SQL["held"]).fetchall()}
+    return holding | {row["worker"] for row in db.execute(_POOLS["alive"], {"since": 0}).fetchall()}
+
+
+def forget(db: sqlite3.Connection, workers: Iterable[str]) -> None:
+    """Dead workers are no pools any more."""
+    for worker in workers:
+        db.execute(_POOLS["leave"], {"worker": worker})
+
+
+def prune(db: sqlite3.Connection, before: int, limit: int) -> int:
+    """Delete the oldest deliveries, then the oldest jobs at rest, up to the limit."""
+    deleted = db.execute(_SQL["prune_deliveries"], {"before": before, "limit": limit}).rowcount
+    old = db.execute(_SQL["old_jobs"], {"before": before, "limit": limit - deleted}).fetchall()
+    for row in old:
+        db.execute(_SQL["prune_attempts"], {"id": row["id"]})
+        db.execute(_SQL["prune_job"], {"id": row["id"]})
+    return deleted + len(old)

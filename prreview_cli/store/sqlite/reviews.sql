@@ -1,0 +1,15 @@
+-- Finished reviews.
+
+-- name: store
+INSERT INTO review (job, stored, body) VALUES (:job, :now, :body)
+ON CONFLICT DO UPDATE SET stored = excluded.stored, body = excluded.body, review_id = NULL;
+
+-- name: mark
+-- The review of this job is stored, which a worker that takes it later finds.
+UPDATE job SET reviewed = 1, updated = :now WHERE id = :id;
+
+-- name: posted
+UPDATE review SET review_id = :review_id WHERE job = :job;
+
+-- name: review
+SELECT body, review_id FROM review WHERE job = :job;
