@@ -177,7 +177,8 @@ class Upstream:
         if attempt.reading.finished:
             account.measured = Measured(call.body, attempt.reading.tokens(call.max_tokens).all_input)
         await self._spend.settle(reservation, usage, attempt.status, self._clock.now())
-        _log.info("model_call", status=attempt.status, usd=usage.usd, failure=attempt.failure.kind if attempt.failure else None)
+        job = account.lease and account.lease.job.id
+        _log.info("model_call", job=job, status=attempt.status, usd=usage.usd, failure=attempt.failure and attempt.failure.kind)
 
     def _used(self, most: float, call: Call, attempt: Attempt) -> Usage:
         tokens = attempt.reading.tokens(call.max_tokens)

@@ -7,43 +7,24 @@ process is asked and survives them all.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from prreview_cli.core.durations import Durations
 from prreview_cli.core.job import State
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 ACK_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-REVIEW_BOUNDS_S = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0)
-
-
-@dataclass(slots=True)
-class Durations:
-    """A histogram: `counts[i]` of the durations were at most `bounds[i]` seconds long and longer than the
-    bound before; the last of `counts`, which has no bound, were longer than all."""
-
-    bounds: Sequence[float]
-    counts: list[int] = field(default_factory=list)
-    total_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.counts = self.counts or [0] * (len(self.bounds) + 1)
-
-    def add(self, seconds: float) -> None:
-        """Count one duration."""
-        self.counts[bisect_left(self.bounds, seconds)] += 1
-        self.total_s += seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the database says now. `reviews` is None where the store cannot tell how long reviews took."""
+    """What the database says now."""
 
     by_state: dict[State, int]
     oldest_queued_s: float
@@ -51,7 +32,7 @@ class Sample:
     usd: float
     model_requests: dict[str, int]
     model_calls_in_flight: int
-    reviews: Durations | None = None
+    reviews: Durations
 
 
 class Metrics:
@@ -119,8 +100,7 @@ def _sampled(sample: Sample) -> Iterator[Metric]:
     for status, count in sorted(sample.model_requests.items()):
         requests.add_metric([status], count)
     yield requests
-    if sample.reviews is not None:
-        yield _histogram("prreview_review_seconds", "From taking a job to its posted review.", sample.reviews)
+    yield _histogram("prreview_review_seconds", "From taking a job to its posted review.", sample.reviews)
 
 
 def _histogram(name: str, documentation: str, durations: Durations) -> Metric:

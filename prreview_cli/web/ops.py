@@ -89,6 +89,7 @@ class Ops:
             usd=await self._store.spend.total(),
             model_requests=await self._store.spend.requests_by_status(),
             model_calls_in_flight=sum(beat.model_calls_in_flight for beat in standing.pools),
+            reviews=await self._store.jobs.review_seconds(),
         )
         return self._metrics.render(sample)
 

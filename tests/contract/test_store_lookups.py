@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prreview_cli.core.events import Ignore
-from prreview_cli.core.job import Defer, Posted, State
+from prreview_cli.core.job import Defer, Posted, Skipped, State
 from support.clocks import settled
 from support.stores import NOON, REVIEW, STORES, Bench, bench
 
@@ -143,3 +143,16 @@ async def test_a_healthy_store_is_writable(at: Bench) -> None:
 async def test_closing_twice_does_no_harm(at: Bench) -> None:
     await at.store.close()
     await at.store.close()
+
+
+async def test_the_time_of_posted_holds_is_counted_and_no_others(at: Bench) -> None:
+    endings = [(0.5, Posted("1")), (3.0, Posted("2")), (7200.0, Posted("3")), (3.0, Skipped("Closed."))]
+    for number, (seconds, outcome) in enumerate(endings, 1):
+        await at.push("a", number=number)
+        lease = await at.claimed()
+        at.later(seconds)
+        await at.settle(lease, outcome)
+
+    durations = await at.jobs.review_seconds()
+
+    assert (durations.counts[0], durations.counts[-1], sum(durations.counts), durations.total_s) == (2, 1, 3, 7203.5)

@@ -12,7 +12,16 @@ from prreview_cli.store.sqlite.migrate import migrations
 from prreview_cli.store.sqlite.queries import load, statements
 
 FILES = ["jobs.sql", "reviews.sql", "spend.sql", "switches.sql", "pools.sql"]
-SMALL = ("SCAN pause", "SCAN pool", "SCAN meta", "SCAN spend_day", "SCAN model_request", "SCAN CONSTANT ROW", "SCAN (subquery")
+SMALL = (
+    "SCAN pause",
+    "SCAN pool",
+    "SCAN meta",
+    "SCAN spend_day",
+    "SCAN model_request",
+    "SCAN review_time",
+    "SCAN CONSTANT ROW",
+    "SCAN (subquery",
+)
 PARTIAL = ("job_ready", "job_turn", "job_scheduled", "job_leased", "job_one_waiting", "job_one_running")
 BOUNDED_BY_THEIR_LIMIT = {"jobs"}
 

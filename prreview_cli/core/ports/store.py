@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from prreview_cli.core.durations import Durations
 from prreview_cli.core.events import Answer, Decision, Delivery
 from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Standing, State, Target
 from prreview_cli.core.review import Review, Usage
@@ -163,6 +164,10 @@ class Jobs(Protocol):
 
     async def depth(self, now: datetime) -> Depth:
         """How full the queue is."""
+
+    async def review_seconds(self) -> Durations:
+        """How long the holds took that ended as posted, from claim to settlement, by `REVIEW_BOUNDS_S`; since the
+        database began, so that the counts never fall."""
 
     async def prune(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` deliveries and jobs at rest (with their attempts) last touched before

@@ -37,8 +37,10 @@ def settle(tables: Tables, lease: Lease, outcome: Outcome, cost: AttemptCost, no
     ending = rulings.of_outcome(outcome, _facts(tables, row, lease, outcome), now)
     _end(tables, row, ending, now)
     match outcome:
-        case Posted(review_id=review_id) if row.job.id in tables.reviews:
-            tables.reviews[row.job.id] = tables.reviews[row.job.id].posted_as(review_id)
+        case Posted(review_id=review_id):
+            tables.count_review(row.job, now)
+            if row.job.id in tables.reviews:
+                tables.reviews[row.job.id] = tables.reviews[row.job.id].posted_as(review_id)
         case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE:
             request(tables, live, tables.pull_requests[key_of(row.job)].min_interval_s, now)
         case Dead(whole_repository=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from prreview_cli.core.durations import Durations
 from prreview_cli.core.events import Answer, Decision, Delivery
 from prreview_cli.core.job import AT_REST, WAITING, AttemptCost, Job, Lease, Outcome, Standing, State, Target
 from prreview_cli.core.ports.store import Capacity, DeliveryRecord, Depth, History
@@ -90,6 +91,9 @@ class MemoryJobs:
         jobs = [row.job for row in self._tables.jobs.values()]
         due = [job.due for job in jobs if job.state in WAITING and job.due is not None and job.due <= now]
         return Depth({state: sum(job.state is state for job in jobs) for state in State}, min(due, default=None))
+
+    async def review_seconds(self) -> Durations:
+        return self._tables.reviews_took
 
     async def prune(self, before: datetime, limit: int) -> int:
         tables = self._tables

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from prreview_cli.core.durations import REVIEW_BOUNDS_S, Durations
 from prreview_cli.core.job import WAITING, Job, Lease, Standing, State, Step, after
 from prreview_cli.core.ports.store import Attempt, Beat, DeliveryRecord, Pause
 from prreview_cli.core.review import Review, Usage
@@ -69,6 +70,7 @@ class Tables:
     pause: Pause | None = None
     own_login: str | None = None
     jobs_made: int = 0
+    reviews_took: Durations = field(default_factory=lambda: Durations(REVIEW_BOUNDS_S))
 
     def of_pull_request(self, key: Key, states: Iterable[State]) -> list[Row]:
         """Its jobs in these states, oldest first."""
@@ -104,6 +106,11 @@ class Tables:
         if state is not State.RUNNING:
             row.worker = row.lease_until = None
         row.job = replace(row.job, state=state, **anew)
+
+    def count_review(self, job: Job, now: datetime) -> None:
+        """The hold on this job has ended with a posted review."""
+        attempt = next(each for each in self.attempts if (each.job, each.claim) == (job.id, job.claim))
+        self.reviews_took.add(max(0.0, (now - attempt.started).total_seconds()))
 
     def take_turn(self, row: Row) -> None:
         """Queue up behind the last waiting job of the same repository, or else behind the running turn."""

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from prreview_cli.core.durations import REVIEW_BOUNDS_S, Durations
 from prreview_cli.core.job import (
     ENDED_WITHOUT_REVIEW,
     WAITING,
@@ -44,6 +45,7 @@ def settle(db: sqlite3.Connection, lease: Lease, outcome: Outcome, cost: Attempt
     match outcome:
         case Posted(review_id=review_id):
             db.execute(_REVIEWS["posted"], {"job": row["id"], "review_id": review_id})
+            _count(db, row, now)
         case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE:
             request(db, live, row["min_interval"], now)
         case Dead(whole_repository=True, reason=reason):
@@ -115,6 +117,11 @@ def _end(db: sqlite3.Connection, row_id: int, ending: rulings.Ending, now: int) 
     said = {"reason": plain(ending.reason), "failure": ending.failure, "due": due, "charged": ending.charged}
     row: sqlite3.Row = one(db, _SQL["move"], {"id": row_id, "state": ending.state.value, "now": now, **said})
     return row
+
+
+def _count(db: sqlite3.Connection, row: Any, now: int) -> None:
+    took = max(0, now - one(db, _SQL["attempt_began"], {"id": row["id"], "claim": row["claim"]})["started"])
+    db.execute(_SQL["count_review"], {"place": Durations(REVIEW_BOUNDS_S).place(took / 1000), "took": took})
 
 
 def _close(db: sqlite3.Connection, row: Any, outcome: str, reason: str | None, failure: str | None, cost: AttemptCost, now: int) -> None:

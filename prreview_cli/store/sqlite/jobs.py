@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
+from prreview_cli.core.durations import Durations
 from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.events import Answer, Decision, Delivery
 from prreview_cli.core.job import AttemptCost, HandBack, Job, Lease, Outcome, Standing, State, Target
@@ -93,6 +94,9 @@ class SqliteJobs:
 
     async def depth(self, now: datetime) -> Depth:
         return await self._database.read(lambda db: lookups.depth(db, millis(now)))
+
+    async def review_seconds(self) -> Durations:
+        return await self._database.read(lookups.review_seconds)
 
     async def prune(self, before: datetime, limit: int) -> int:
         return await self._database.write(lambda db: lookups.prune(db, millis(before), limit))

@@ -203,6 +203,18 @@ SELECT min(due) AS due FROM (
     UNION ALL SELECT min(due) FROM job WHERE state = 'scheduled' AND due <= :now
 );
 
+-- name: count_review
+-- One more hold ended with a posted review, and took so long.
+INSERT INTO review_time (place, reviews, took) VALUES (:place, 1, :took)
+ON CONFLICT DO UPDATE SET reviews = reviews + 1, took = took + excluded.took;
+
+-- name: review_times
+-- How many holds ended with a posted review, and how long they took together, by the place in the histogram.
+SELECT * FROM review_time;
+
+-- name: attempt_began
+SELECT started FROM attempt WHERE job = :id AND claim = :claim;
+
 -- name: prune_deliveries
 DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < :before ORDER BY received, id LIMIT :limit);
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from prreview_cli.core.durations import REVIEW_BOUNDS_S, Durations
 from prreview_cli.core.job import WAITING, Job, State
 from prreview_cli.core.ports.store import Depth, History
 from prreview_cli.store.sqlite.queries import load
@@ -51,6 +52,15 @@ def depth(db: sqlite3.Connection, now: int) -> Depth:
     counted = {row["state"]: row["jobs"] for row in db.execute(_SQL["counts"]).fetchall()}
     oldest = one(db, _SQL["oldest_due"], {"now": now})
     return Depth({state: counted.get(state.value, 0) for state in State}, maybe_moment(oldest["due"]))
+
+
+def review_seconds(db: sqlite3.Connection) -> Durations:
+    """How long the holds took that ended as posted."""
+    durations = Durations(REVIEW_BOUNDS_S)
+    for row in db.execute(_SQL["review_times"]).fetchall():
+        durations.counts[row["place"]] = row["reviews"]
+        durations.total_s += row["took"] / 1000
+    return durations
 
 
 def any_expired(db: sqlite3.Connection, now: int) -> bool:

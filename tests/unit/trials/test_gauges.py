@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from prreview_cli.core.durations import Durations
 from prreview_cli.core.job import State
 from prreview_cli.telemetry.metrics import Metrics, Sample
 from prreview_cli.trials.gauges import Gauges, parse
 
 
 def rendered(by_state: dict[State, int], *, paused: bool = False) -> str:
-    return Metrics().render(Sample(by_state, 0.0, paused, 0.0, {}, 0)).decode()
+    return Metrics().render(Sample(by_state, 0.0, paused, 0.0, {}, 0, Durations((1.0,)))).decode()
 
 
 def test_what_the_metrics_say_is_what_the_trial_reads() -> None:

@@ -110,6 +110,14 @@ CREATE TABLE attempt (
     UNIQUE (job, claim)
 ) STRICT;
 
+
+-- How long the holds took that ended with a posted review: a histogram that pruning leaves alone.
+CREATE TABLE review_time (
+    place INTEGER PRIMARY KEY,
+    reviews INTEGER NOT NULL,
+    took INTEGER NOT NULL
+) STRICT;
+
 -- `delivery` is the host's id: not signed and not unique, since a redelivery keeps it.
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY,

@@ -1,0 +1,102 @@
+"""`prreview jobs`: the queue and the dead letters."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from prreview_cli.cli.formats import attempt_json, job_json, short_moment
+from prreview_cli.cli.frame import new_app
+from prreview_cli.cli.options import JsonOption, ProfileOption
+from prreview_cli.cli.output import print_json, print_table, print_text, say
+from prreview_cli.cli.running import house_of, with_store
+from prreview_cli.core.errors import UsageError
+from prreview_cli.core.job import Job, State
+from prreview_cli.core.ports.store import Attempt, Store
+from prreview_cli.core.review import Review, to_json
+
+app = new_app()
+
+ON_A_TERMINAL = 50
+
+
+@app.callback()
+def jobs() -> None:
+    """List and show jobs, the dead ones too."""
+
+
+@app.command("list", epilog="Example: prreview jobs list -p prod --state dead --json")
+def list_(
+    profile: ProfileOption = None,
+    states: Annotated[list[State] | None, typer.Option("--state", help="Only jobs in this state; may be repeated.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, newest first: all of them with --json, the newest 50 on a terminal."""
+    limit = None if as_json or not sys.stdout.isatty() else ON_A_TERMINAL + 1
+    found = with_store(house_of(profile), lambda store: store.jobs.list(states or [], limit))
+    if as_json:
+        print_json({"jobs": [job_json(job) for job in found]})
+        return
+    shown = found if limit is None else found[:ON_A_TERMINAL]
+    if not shown:
+        say("There are no such jobs.")
+        return
+    print_table(["JOB", "PULL REQUEST", "HEAD", "STATE", "ATTEMPTS", "UPDATED", "REASON"], [_row(job) for job in shown])
+    if len(found) > len(shown):
+        say(f"These are the newest {ON_A_TERMINAL}; --json lists them all.")
+
+
+@app.command(epilog="Example: prreview jobs show JOB -p prod --json")
+def show(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `jobs list` gives it.", show_default=False)],
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one job: its attempts, what they cost, and its review."""
+    found, attempts, review = with_store(house_of(profile), lambda store: _read(store, job))
+    if as_json:
+        stored = None if review is None else to_json(review)
+        print_json({"job": job_json(found), "attempts": [attempt_json(attempt) for attempt in attempts], "review": stored})
+    else:
+        print_text("\n".join(_lines(found, attempts, review)))
+
+
+async def _read(store: Store, id_: str) -> tuple[Job, list[Attempt], Review | None]:
+    job = await store.jobs.get(id_)
+    if job is None:
+        raise UsageError("There is no job of that id.", remedy="`prreview jobs list` names those there are.")
+    history = await store.jobs.history(job.repository, job.number)
+    return job, [attempt for attempt in history.attempts if attempt.job == id_], await store.reviews.of(id_)
+
+
+def _row(job: Job) -> list[object]:
+    name = f"{job.repository}#{job.number}"
+    return [job.id, name, job.head_sha[:10], job.state, job.attempts, short_moment(job.updated), job.reason or ""]
+
+
+def _lines(job: Job, attempts: list[Attempt], review: Review | None) -> list[str]:
+    facts: list[tuple[str, Any]] = [
+        ("job", job.id),
+        ("pull request", f"{job.repository}#{job.number}"),
+        ("head", job.head_sha + (f", run {job.run}" if job.run else "")),
+        ("state", job.state + (f" ({job.failure})" if job.failure else "")),
+        ("reason", job.reason or "-"),
+        ("due", short_moment(job.due) or "-"),
+        ("created", short_moment(job.created)),
+        ("updated", short_moment(job.updated)),
+        ("attempts", f"{job.attempts} charged, {len(attempts)} in all"),
+    ]
+    if review is not None:
+        counts = ", ".join(f"{count} {severity}" for severity, count in review.counts().items())
+        place = "not posted yet" if review.review_id is None else f"posted as {review.review_id}"
+        facts.append(("review", f"{review.status}: {counts}; {review.usage.usd:.4f} USD; {place}"))
+    return [f"{name:<14}{value}" for name, value in facts] + [_attempt_line(attempt) for attempt in attempts]
+
+
+def _attempt_line(attempt: Attempt) -> str:
+    ended = "still held" if attempt.ended is None else f"{attempt.outcome} after {(attempt.ended - attempt.started).total_seconds():.1f} s"
+    cost = f"{attempt.cost.model_calls} model calls, {attempt.cost.usd:.4f} USD"
+    why = ": ".join(part for part in (attempt.failure, attempt.reason) if part)
+    return f"  {short_moment(attempt.started)}  claim {attempt.claim}  {ended}  {cost}" + (f"\n      {why}" if why else "")

@@ -1,0 +1,117 @@
+"""The worker pool as a child process of `serve`: started, watched, started again when it dies, drained at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+
+from prreview_cli.core.errors import ExitCode, PrreviewError, UsageError
+from prreview_cli.core.ports.clock import Clock
+from prreview_cli.telemetry import logger
+
+log = logger("pool_process")
+
+RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)
+STEADY_S = 60.0
+"""A pool that lived so long in seconds was well: the next restart is quick again."""
+HURRY_S = 5.0
+"""After `drain_s` the pool hands back by itself; so long later, in seconds, it is ended."""
+
+
+class PoolDied(PrreviewError):
+    """The pool could not be started; it has said why on standard error."""
+
+    exit_code = ExitCode.USAGE
+    default_remedy = "Its reason stands above this line."
+
+
+class PoolProcess:
+    """One pool process at a time. The child leads its own process group, so that Ctrl-C in a terminal
+    reaches `serve` alone, which then drains it in order."""
+
+    def __init__(self, command: Sequence[str], clock: Clock, *, start_s: float, drain_s: float) -> None:
+        self._command = command
+        self._clock = clock
+        self._start_s = start_s
+        self._drain_s = drain_s
+        self._process: asyncio.subprocess.Process | None = None
+        self._ending = False
+
+    @property
+    def pid(self) -> int | None:
+        """The pool's process id, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Start the pool and return once it says that it is ready; PoolDied if it ends before that."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, process_group=0, env={**os.environ}
+        )
+        try:
+            async with asyncio.timeout(self._start_s):
+                ready = await _ready(self._process)
+        except TimeoutError:
+            ready = False
+        if not ready:
+            code = await self._ended()
+            died = PoolDied("The worker pool did not start.")
+            raise died if code == ExitCode.USAGE else UsageError(str(died), remedy=f"It ended with exit code {code}; read its log.")
+
+    async def watch(self) -> None:
+        """Start the pool again whenever it dies, until `stop`."""
+        failures = 0
+        while not self._ending:
+            assert self._process is not None
+            since = self._clock.monotonic()
+            code = await self._process.wait()
+            if self._ending:
+                return
+            log.error("pool_died", pid=self._process.pid, code=code)
+            failures = 0 if self._clock.monotonic() - since >= STEADY_S else failures
+            await self._clock.sleep(RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)])
+            failures += 1
+            if not self._ending:
+                with suppress(PrreviewError):
+                    await self.start()
+
+    async def stop(self) -> None:
+        """Let the pool drain; end it if it takes much longer than it may."""
+        self._ending = True
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(self._drain_s + HURRY_S):
+                await self._process.wait()
+        except TimeoutError:
+            log.error("pool_ended_by_force", pid=self._process.pid)
+            await self._ended()
+
+    def hurry(self) -> None:
+        """Tell a draining pool to hand back at once."""
+        self._signal(signal.SIGTERM)
+
+    async def _ended(self) -> int:
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return await self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+
+async def _ready(process: asyncio.subprocess.Process) -> bool:
+    """Whether the child's first line says that it is ready; False if it ends instead."""
+    assert process.stdout is not None
+    line = await process.stdout.readline()
+    try:
+        return bool(json.loads(line)["event"] == "ready")
+    except (ValueError, KeyError, TypeError):
+        return False

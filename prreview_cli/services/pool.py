@@ -1,0 +1,148 @@
+"""The worker pool: claim while there is room, hold each claim, settle it; drain when told to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from prreview_cli.core import errors, retry
+from prreview_cli.core.job import Lease
+from prreview_cli.core.ports.clock import Clock
+from prreview_cli.core.ports.store import Capacity, Store
+from prreview_cli.core.profile import Workers
+from prreview_cli.services.hold import Hold
+from prreview_cli.services.kill_switch import KillSwitch
+from prreview_cli.services.reviewer import Reviewer
+from prreview_cli.services.settlement import Settlement
+from prreview_cli.telemetry import logger
+
+log = logger("pool")
+
+IDLE_S = 0.5
+"""The longest time, in seconds, before an idle pool looks for work again; a change in the queue wakes it at once."""
+
+
+@dataclass(slots=True)
+class Pool:
+    """Up to `slots` reviews at once, and never more than `workers.count` over all processes.
+
+    `introduce` asks the code host who we are; it runs before the first job and again after each pause.
+    """
+
+    worker: str
+    slots: int
+    workers: Workers
+    store: Store
+    reviewer: Reviewer
+    settlement: Settlement
+    kill_switch: KillSwitch
+    introduce: Callable[[], Awaitable[None]]
+    clock: Clock
+    _holds: dict[Hold, asyncio.Task[None]] = field(default_factory=dict)
+    _ending: asyncio.Event = field(default_factory=asyncio.Event)
+    _hurried: asyncio.Event = field(default_factory=asyncio.Event)
+    _introduced: bool = False
+
+    def end(self) -> None:
+        """Take no more jobs; finish or hand back what is held within `workers.drain_s`. Twice: hand back at once."""
+        if self._ending.is_set():
+            self._hurried.set()
+        self._ending.set()
+
+    async def run(self) -> None:
+        """Work until `end` is called, then drain."""
+        while not self._ending.is_set():
+            try:
+                if (lease := await self._next()) is not None:
+                    self._start(lease)
+                else:
+                    await self._wait_for(self.store.changed(IDLE_S))
+            except errors.StoreUnusable as trouble:
+                log.error("queue_unusable", reason=str(trouble), remedy=trouble.remedy)
+                await self._wait_for(self.clock.sleep(max(self.workers.backoff_s, IDLE_S)))
+        await self._drain()
+
+    # -- claiming --------------------------------------------------------------------------------
+
+    async def _next(self) -> Lease | None:
+        if len(self._holds) >= self.slots:
+            return None
+        if await self.store.switches.paused(self.clock.now()) is not None:
+            self._introduced = False
+            return None
+        if not self._introduced and not await self._introduce():
+            return None
+        capacity = Capacity(self.workers.count, self.workers.max_in_flight_per_repository)
+        return await self.store.jobs.claim(self.worker, capacity, self.workers.lease_s, self.clock.now())
+
+    async def _introduce(self) -> bool:
+        """Ask the host who we are; a token that is dead or too wide pauses the profile, an unreachable host is asked again."""
+        try:
+            await self.introduce()
+        except errors.Failure as failure:
+            log.warning("not_introduced", kind=failure.kind, reason=str(failure))
+            if retry.RESPONSES[type(failure)] is retry.Response.AGAIN:
+                await self._wait_for(self.clock.sleep(self._delay(failure)))
+            else:
+                await self.kill_switch.trip(failure)
+            return False
+        except errors.PrreviewError as error:
+            log.error("not_introduced", kind=error.kind, reason=str(error))
+            await self.kill_switch.pause(str(error))
+            return False
+        self._introduced = True
+        return True
+
+    def _delay(self, failure: errors.Failure) -> float:
+        if failure.retry_at is None:
+            return max(self.workers.backoff_s, 1.0)
+        return max((failure.retry_at - self.clock.now()).total_seconds(), self.workers.backoff_s)
+
+    # -- holding ---------------------------------------------------------------------------------
+
+    def _start(self, lease: Lease) -> None:
+        log.info("claimed", job=lease.job.id, claim=lease.job.claim, repository=lease.job.repository, number=lease.job.number)
+        hold = Hold(lease, self.store, self.clock, self.workers.lease_s, self.workers.job_timeout_s)
+        self._holds[hold] = asyncio.create_task(self._keep(hold))
+
+    async def _keep(self, hold: Hold) -> None:
+        try:
+            ended = await hold.run(self.reviewer.review)
+            if ended is None:
+                log.warning("lease_lost", job=hold.lease.job.id, claim=hold.lease.job.claim)
+            else:
+                await self.settlement.settle(hold.lease, ended, hold.record)
+        except Exception:
+            # The last boundary of one job: its lease runs out and it is rescued, the other slots go on.
+            log.exception("hold_broke", job=hold.lease.job.id)
+        finally:
+            del self._holds[hold]
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        log.info("draining", holds=len(self._holds))
+        if self._holds:
+            finished = asyncio.shield(asyncio.gather(*self._holds.values()))
+            await self._until(self._hurried.wait(), finished, self.clock.sleep(self.workers.drain_s))
+        for hold in list(self._holds):
+            hold.hand_back()
+        await asyncio.gather(*self._holds.values())
+
+    async def _wait_for(self, waiting: Awaitable[object]) -> None:
+        """Wait, but no longer than until a hold ends or the pool is told to end."""
+        await self._until(waiting, self._ending.wait(), *(asyncio.shield(task) for task in self._holds.values()))
+
+    @staticmethod
+    async def _until(*waits: Awaitable[object]) -> None:
+        """Return when the first of these has ended; the others are cancelled."""
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task

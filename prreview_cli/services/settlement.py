@@ -1,0 +1,68 @@
+"""How a hold becomes a settled job: the failure's class decides, the fence guards, someone is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prreview_cli.core import errors, retry
+from prreview_cli.core.job import Dead, Lease, Outcome
+from prreview_cli.core.ports.alerts import Alert, AlertKind, Alerts
+from prreview_cli.core.ports.clock import Clock
+from prreview_cli.core.ports.store import Jobs
+from prreview_cli.services.kill_switch import KillSwitch
+from prreview_cli.services.reviewer import Record
+from prreview_cli.telemetry import logger
+
+log = logger("settlement")
+
+TRIES_AFTER_S = (0.0, 1.0, 3.0)
+"""When to try to write a settlement, in seconds from one try to the next; after the last one the lease runs out by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Ends holds. `chance` is uniform in [0, 1) and spreads retries."""
+
+    environment: str
+    jobs: Jobs
+    kill_switch: KillSwitch
+    alerts: Alerts
+    clock: Clock
+    policy: retry.Policy
+    chance: Callable[[], float]
+
+    async def settle(self, lease: Lease, ended: Outcome | errors.Failure, record: Record) -> None:
+        """Write how the hold ended. A profile-wide failure pauses the profile before the job is given back."""
+        outcome = await self._outcome(lease, ended) if isinstance(ended, errors.Failure) else ended
+        if not await self._written(lease, outcome, record):
+            log.warning("settlement_refused", job=lease.job.id, claim=lease.job.claim)
+            return
+        log.info("settled", job=lease.job.id, outcome=type(outcome).__name__.lower(), reason=getattr(outcome, "reason", None))
+        if isinstance(outcome, Dead):
+            await self._tell(lease, outcome)
+
+    async def _outcome(self, lease: Lease, failure: errors.Failure) -> Outcome:
+        now = self.clock.now()
+        verdict = retry.decide(failure, lease.job.attempts, self.policy, now, self.chance)
+        log.warning("attempt_failed", job=lease.job.id, kind=failure.kind, reason=str(failure))
+        if verdict.pause is not None:
+            await self.kill_switch.trip(failure)
+        return verdict.outcome
+
+    async def _written(self, lease: Lease, outcome: Outcome, record: Record) -> bool:
+        trouble: errors.StoreUnusable | None = None
+        for wait in TRIES_AFTER_S:
+            await self.clock.sleep(wait)
+            try:
+                return await self.jobs.settle(lease, outcome, record.cost, self.clock.now())
+            except errors.StoreUnusable as error:
+                trouble = error
+        log.error("settlement_not_stored", job=lease.job.id, reason=str(trouble))
+        return False
+
+    async def _tell(self, lease: Lease, dead: Dead) -> None:
+        job = lease.job
+        await self.alerts.tell(
+            Alert(AlertKind.JOB_DEAD, self.environment, self.clock.now(), dead.reason, job.id, job.repository, job.number)
+        )

@@ -1,0 +1,327 @@
+"""The composition root: a profile becomes live parts. The only file that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from prreview_cli import sandbox, settings
+from prreview_cli.core import retry
+from prreview_cli.core.ports.agent import Agent, AgentKind
+from prreview_cli.core.ports.alerts import Alerts
+from prreview_cli.core.ports.clock import Clock
+from prreview_cli.core.ports.gateway import Gateway
+from prreview_cli.core.ports.host import CodeHost
+from prreview_cli.core.ports.snapshots import Snapshots
+from prreview_cli.core.ports.store import Store
+from prreview_cli.core.profile import Profile, SecretName
+from prreview_cli.secrecy import Matcher, Secret
+from prreview_cli.services.intake import Intake
+from prreview_cli.services.janitor import Janitor
+from prreview_cli.services.kill_switch import KillSwitch
+from prreview_cli.services.pool import Pool
+from prreview_cli.services.pulse import Pulse
+from prreview_cli.services.reviewer import Reviewer
+from prreview_cli.services.settlement import Settlement
+from prreview_cli.telemetry import Log, open_log
+from prreview_cli.telemetry.files import remove_old
+
+ACCEPTING_PATIENCE_MS = 3_000
+"""How long an acknowledgement waits for the database: the host itself waits 10 s for our answer."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class House:
+    """The parts that every verb on one profile shares, made when they are first asked for."""
+
+    profile: Profile
+    clock: Clock
+
+    @cached_property
+    def state(self) -> Path:
+        """The state folder, made for this user alone."""
+        return settings.state_dir(self.profile)
+
+    @cached_property
+    def vault(self) -> settings.Vault:
+        """The profile's secrets."""
+        return settings.Vault(self.profile)
+
+    @cached_property
+    def keyhole(self) -> Keyhole:
+        """What finds and hides the profile's secrets in text."""
+        return Keyhole(self.vault)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Who is told."""
+        from prreview_cli.telemetry.alerts import AlertSender  # noqa: PLC0415 - only who may tell loads it
+
+        return AlertSender(self.profile.alerts.command, self.profile.alerts.url, self.keyhole.redact)
+
+    @cached_property
+    def host(self) -> CodeHost:
+        """The code host; nothing is opened before the first request."""
+        from prreview_cli.hosts import code_host  # noqa: PLC0415 - not every verb asks the host
+
+        return code_host(self.profile, lambda: self.vault.get(SecretName.HOST_TOKEN), self.clock, self.keyhole.redact)
+
+    def log(self, program: str, *, quiet: bool = False) -> Log:
+        """Start this process's log; a `quiet` one goes to its file alone."""
+        folder = self.state / "logs"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.keyhole.redact("")  # builds the matcher now (25 ms), and not at the first delivery's line
+        return open_log(folder, program, level=self.profile.state.log_level, redact=self.keyhole.redact, quiet=quiet)
+
+    def kill_switch(self, store: Store) -> KillSwitch:
+        """The profile's pause."""
+        return KillSwitch(self.profile.environment, store.switches, self.alerts, self.clock)
+
+    @asynccontextmanager
+    async def store(self, *, accepting: bool = False, must_exist: bool = False) -> AsyncIterator[Store]:
+        """The profile's database, while it is needed."""
+        from prreview_cli.store import PATIENCE_MS, open_store  # noqa: PLC0415 - `--help` loads no database
+
+        self.state  # noqa: B018 - its folder must be there before the database is
+        opened = await open_store(
+            settings.queue_url(self.profile),
+            environment=self.profile.environment,
+            host=self.profile.host.api_url,
+            clock=self.clock,
+            busy_timeout_ms=ACCEPTING_PATIENCE_MS if accepting else PATIENCE_MS,
+            must_exist=must_exist,
+        )
+        try:
+            yield opened
+        finally:
+            await opened.close()
+
+    def intake(self, store: Store) -> Intake:
+        """What answers deliveries; SecretUnavailable at once if there is no webhook secret to check them with."""
+        from prreview_cli.hosts import webhook  # noqa: PLC0415 - only `serve` and a replay need it
+
+        profile = self.profile
+        self.vault.get(SecretName.WEBHOOK_SECRET)
+        reader = webhook(profile, self._webhook_secrets)
+        return Intake(reader, store, profile.review, profile.host.repositories, self.clock, own_login=profile.host.login)
+
+    def _webhook_secrets(self) -> Sequence[Secret]:
+        """The current webhook secret and, during a rotation, the previous one."""
+        names = [SecretName.WEBHOOK_SECRET]
+        if SecretName.WEBHOOK_SECRET_PREVIOUS in self.profile.secrets:
+            names.append(SecretName.WEBHOOK_SECRET_PREVIOUS)
+        return [self.vault.get(name) for name in names]
+
+    @asynccontextmanager
+    async def gateway(self, store: Store) -> AsyncIterator[Gateway]:
+        """The way to the model, listening."""
+        from prreview_cli.gateway import ModelGateway  # noqa: PLC0415 - only who reviews or resumes asks the model
+
+        gateway = ModelGateway(
+            self.profile.model,
+            lambda: self.vault.get(SecretName.MODEL_API_KEY),
+            store.spend,
+            store.switches,
+            self.clock,
+            on_profile_failure=self.kill_switch(store).trip,
+            redact=self.keyhole.redact,
+        )
+        await gateway.start()
+        try:
+            yield gateway
+        finally:
+            await gateway.close()
+
+    async def introduce(self, store: Store) -> None:
+        """Ask the host, with secrets read anew, who our reviews are by, and remember it."""
+        self.vault.refresh()
+        self.keyhole.refresh()
+        self.vault.get(SecretName.MODEL_API_KEY)
+        await store.switches.remember_login(await self.host.identify())
+
+
+@asynccontextmanager
+async def listeners(house: House, store: Store, port: int, ops_port: int) -> AsyncIterator[tuple[str, str]]:
+    """The public listener and the one on loopback, on their ports: (the webhook's address, the ops page's)."""
+    from prreview_cli.telemetry.metrics import Metrics  # noqa: PLC0415 - only who listens needs these
+    from prreview_cli.web.endpoint import WEBHOOK_PATH, Endpoint  # noqa: PLC0415
+    from prreview_cli.web.listener import Listener  # noqa: PLC0415
+    from prreview_cli.web.ops import Ops  # noqa: PLC0415
+
+    metrics = Metrics()
+    public = Endpoint(house.intake(store), store.check_writable, house.clock, tally=metrics)
+    ops = Ops(store, house.clock, metrics, house.profile.environment)
+    async with (
+        Listener(public, house.profile.server.host, port, setting="server.port", turned_away=metrics.turned_away) as outside,
+        Listener(ops, "127.0.0.1", ops_port, setting="server.ops_port") as inside,
+    ):
+        yield f"{outside.url}{WEBHOOK_PATH}", inside.url
+
+
+def _nothing() -> None:
+    """What an agent that needs no warming does."""
+
+
+class Keyhole:
+    """What finds and hides our secrets: those of now and, after a rotation, those that this process has known before."""
+
+    def __init__(self, vault: settings.Vault) -> None:
+        self._vault = vault
+        self._former: dict[str, Secret] = {}
+        self._known: dict[str, Secret] | None = None
+        self._matcher = Matcher({})
+
+    def redact(self, text: str) -> str:
+        """The text without our secrets."""
+        return self._current.redact(text)
+
+    def secrets_in(self, text: str) -> Sequence[str]:
+        """The names of our secrets that the text holds, whole or in part."""
+        return self._current.holds(text)
+
+    def refresh(self) -> None:
+        """Look at the vault again. An old key is still a secret, so it stays known."""
+        if self._known is not None:
+            self._former |= {f"{name} (former {len(self._former)})": secret for name, secret in self._known.items()}
+        self._known = None
+
+    @property
+    def _current(self) -> Matcher:
+        if self._known is None:
+            self._known = {str(name): secret for name, secret in self._vault.known().items()}
+            values = {secret.reveal() for secret in self._known.values()}
+            self._former = {name: secret for name, secret in self._former.items() if secret.reveal() not in values}
+            self._matcher = Matcher(self._known | self._former)
+        return self._matcher
+
+
+@dataclass(frozen=True)
+class Crew:
+    """A pool with everything that runs beside it."""
+
+    pool: Pool
+    janitor: Janitor
+    pulse: Pulse
+    warm: Callable[[], None]
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Register the pool, say that it is ready, and work until it has been told to end and has drained."""
+        await self.pulse.beat()
+        ready()
+        # The agent's library takes a second to import: in a thread, while nothing waits for it yet.
+        warming = asyncio.to_thread(self.warm)
+        beside = [asyncio.create_task(work) for work in (self.janitor.run(), self.pulse.run(), warming)]
+        try:
+            await self.pool.run()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await self.pulse.pools.leave(self.pulse.worker)
+
+
+@asynccontextmanager
+async def _scratch(house: House) -> AsyncIterator[Path]:
+    from prreview_cli.sandbox.scratch import scratch  # noqa: PLC0415 - only who reviews needs it
+
+    with scratch(house.state / "scratch") as folder:
+        yield folder
+
+
+def _snapshots(house: House, folder: Path) -> Snapshots:
+    from prreview_cli.snapshots import GitSnapshots  # noqa: PLC0415 - only who reviews needs it
+
+    def token() -> Secret:
+        return house.vault.get(SecretName.HOST_TOKEN)
+
+    return GitSnapshots(house.profile.host.git_url, token, folder, house.clock, redact=house.keyhole.redact)
+
+
+def _agent(house: House, kind: AgentKind, folder: Path, *, confine: bool) -> Agent:
+    if kind is AgentKind.SCRIPTED:
+        from prreview_cli.agents.scripted import ScriptedAgent  # noqa: PLC0415 - for trials alone
+
+        return ScriptedAgent()
+    from prreview_cli.agents.claude import ClaudeAgent  # noqa: PLC0415 - only who reviews needs it
+
+    return ClaudeAgent(folder, confine=confine, redact=house.keyhole.redact)
+
+
+@asynccontextmanager
+async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell: Cell) -> AsyncIterator[Crew]:
+    """The worker pool of a profile, composed."""
+    profile, clock, workers = house.profile, house.clock, house.profile.workers
+    worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+    kill_switch = house.kill_switch(store)
+    async with house.gateway(store) as gateway, _scratch(house) as folder:
+        looker = _agent(house, agent, folder, confine=cell.confined)
+        reviewer = Reviewer(
+            environment=profile.environment,
+            model=profile.model,
+            policy=profile.review,
+            store=store,
+            host=house.host,
+            snapshots=_snapshots(house, folder),
+            agent=looker,
+            gateway=gateway,
+            clock=clock,
+            secrets_in=house.keyhole.secrets_in,
+            notes=cell.notes,
+        )
+        policy = retry.Policy(workers.max_attempts, workers.backoff_s, workers.backoff_max_s)
+        chance = random.SystemRandom().random
+        settlement = Settlement(profile.environment, store.jobs, kill_switch, house.alerts, clock, policy, chance)
+
+        async def introduce() -> None:
+            await house.introduce(store)
+
+        def forget(before: datetime) -> None:
+            remove_old(house.state / "logs", before)
+
+        pool = Pool(worker, slots, workers, store, reviewer, settlement, kill_switch, introduce, clock)
+        janitor = Janitor(profile.environment, store.jobs, house.alerts, clock, workers.max_attempts, profile.state.keep_days, forget)
+        pulse = Pulse(worker, os.getpid(), slots, store.pools, clock, lambda: gateway.calls_in_flight)
+        try:
+            yield Crew(pool, janitor, pulse, getattr(looker, "warm", _nothing))
+        finally:
+            await house.host.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What this machine has of the agent's cell. `notes` are the sentences that each review must carry."""
+
+    confined: bool
+    notes: tuple[str, ...] = ()
+
+
+def cell(profile: Profile, *, allow_unsandboxed: bool) -> Cell:
+    """Try the layers; SandboxMissing if a required one is not there and that is not allowed."""
+    layers = sandbox.probe()
+    absent = sandbox.missing(profile.sandbox.require, layers)
+    if absent and not allow_unsandboxed:
+        raise sandbox.refusal(absent)
+    confined = not sandbox.missing(["files"], layers)
+    return Cell(confined, (sandbox.note(absent),) if absent else ())

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.installed import PROGRAM, prreview
+
+VALUE = "sk-ant-api03-Zq7xW2mNb4Vc9Lk1Jh8Gf3Ds6Ap0Qw5Er7"
+BACKEND = """
+import json, pathlib
+from keyring.backend import KeyringBackend
+
+class Keyring(KeyringBackend):
+    priority = 1
+    file = pathlib.Path(__file__).with_name("kept.json")
+
+    def _all(self):
+        return json.loads(self.file.read_text()) if self.file.exists() else {}
+
+    def get_password(self, service, username):
+        return self._all().get(f"{service} {username}")
+
+    def set_password(self, service, username, password):
+        self.file.write_text(json.dumps({**self._all(), f"{service} {username}": password}))
+
+    def delete_password(self, service, username):
+        self.file.write_text(json.dumps({key: value for key, value in self._all().items() if key != f"{service} {username}"}))
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A profile `prod`, and a keyring that is said, in a file of the test's own."""
+    (tmp_path / "backend").mkdir()
+    (tmp_path / "backend" / "said_keyring.py").write_text(BACKEND)
+    environ = {
+        "PRREVIEW_PROFILES_DIR": str(tmp_path / "profiles"),
+        "PRREVIEW_PROFILE": "prod",
+        "PYTHONPATH": str(tmp_path / "backend"),
+        "PYTHON_KEYRING_BACKEND": "said_keyring.Keyring",
+    }
+    assert prreview(tmp_path, "profile", "create", "prod", environ=environ).returncode == 0
+    return environ
+
+
+def kept(tmp_path: Path) -> dict[str, str]:
+    file = tmp_path / "backend" / "kept.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def test_a_secret_is_set_from_stdin_listed_and_removed_and_never_shown(tmp_path: Path, environ: dict[str, str]) -> None:
+    put = prreview(tmp_path, "secret", "set", "model_api_key", environ=environ, stdin=f"{VALUE}\n")
+    assert put.returncode == 0, put.stderr
+    assert kept(tmp_path) == {"prreview/prod model_api_key": VALUE}
+
+    listed = prreview(tmp_path, "secret", "list", "--json", environ=environ)
+    data = json.loads(listed.stdout)
+    assert data["environment"] == "prod"
+    assert [(row["name"], row["present"]) for row in data["secrets"]] == [
+        ("model_api_key", True),
+        ("host_token", False),
+        ("webhook_secret", False),
+    ]
+    table = prreview(tmp_path, "secret", "list", environ=environ)
+    assert "keyring:model_api_key" in table.stdout
+
+    removed = prreview(tmp_path, "secret", "remove", "model_api_key", environ=environ)
+    assert removed.returncode == 0
+    assert kept(tmp_path) == {}
+    assert prreview(tmp_path, "secret", "remove", "model_api_key", environ=environ).returncode == 2
+    for run in (put, listed, table, removed):
+        assert VALUE[13:25] not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("value", ["", "short\n", "two\nlines-of-a-secret\n", "nul\0nul-nul-nul"])
+def test_a_value_that_is_no_secret_is_refused(tmp_path: Path, environ: dict[str, str], value: str) -> None:
+    refused = prreview(tmp_path, "secret", "set", "host_token", environ=environ, stdin=value)
+
+    assert refused.returncode == 2
+    assert kept(tmp_path) == {}
+
+
+def test_a_value_on_the_command_line_is_not_taken_and_not_repeated(tmp_path: Path, environ: dict[str, str]) -> None:
+    for words in (["model_api_key", VALUE], [VALUE], [VALUE, "x"]):
+        refused = prreview(tmp_path, "secret", "set", *words, environ=environ, stdin=f"{VALUE}\n")
+
+        assert refused.returncode == 2
+        assert VALUE[13:25] not in refused.stdout + refused.stderr
+        assert kept(tmp_path) == {}
+
+
+@pytest.mark.parametrize("reference", ["env:TOKEN", "file:/run/credentials/x/token"])
+def test_what_the_keyring_does_not_keep_is_not_set(tmp_path: Path, environ: dict[str, str], reference: str) -> None:
+    prreview(tmp_path, "profile", "set", "secrets.host_token", reference, environ=environ)
+
+    refused = prreview(tmp_path, "secret", "set", "host_token", environ=environ, stdin=f"{VALUE}\n")
+
+    assert refused.returncode == 2
+    assert reference in refused.stderr
+    assert kept(tmp_path) == {}
+
+
+@pytest.mark.parametrize(("second", "code"), [(VALUE, 0), ("another-value-0123456789", 2)])
+def test_at_a_terminal_the_value_is_asked_twice_and_not_echoed(tmp_path: Path, environ: dict[str, str], second: str, code: int) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", PROGRAM, "secret", "set", "model_api_key"],  # which makes it the controlling terminal
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "TERM": "dumb", **environ},
+    )
+    os.close(theirs)
+    try:
+        shown = _answer(ours, "Value of model_api_key", VALUE) + _answer(ours, "The same again", second) + _rest(ours)
+        assert process.wait(timeout=30) == code
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+    assert VALUE[13:25] not in shown
+    assert "another-value" not in shown
+    assert bool(kept(tmp_path)) == (code == 0)
+
+
+def _answer(terminal: int, prompt: str, value: str) -> str:
+    shown = ""
+    while prompt not in shown:
+        assert select.select([terminal], [], [], 30)[0], shown
+        shown += os.read(terminal, 4096).decode()
+    os.write(terminal, f"{value}\n".encode())
+    return shown
+
+
+def _rest(terminal: int) -> str:
+    shown = ""
+    try:
+        while select.select([terminal], [], [], 30)[0] and (piece := os.read(terminal, 4096)):
+            shown += piece.decode()
+    except OSError:  # Linux says so when the other side has closed
+        pass
+    return shown
+
+
+SESSION = """
+set -e
+mkdir -p "$XDG_RUNTIME_DIR"
+printf a-password | gnome-keyring-daemon --foreground --unlock --components=secrets >/dev/null 2>&1 &
+daemon=$!
+trap 'kill $daemon 2>/dev/null; wait $daemon 2>/dev/null || true' EXIT
+tries=0
+until dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.GetNameOwner string:org.freedesktop.secrets >/dev/null 2>&1
+do tries=$((tries + 1)); test $tries -lt 500; read -t 0.02 _ <> <(:) || true; done
+"$PRREVIEW" secret set model_api_key
+"$PRREVIEW" secret list --json
+"$PRREVIEW" secret remove model_api_key
+"""
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("gnome-keyring-daemon", "dbus-run-session", "dbus-send", "bash"))),
+    reason="gnome-keyring or dbus is not installed.",
+)
+def test_a_real_keyring_daemon_keeps_a_secret(tmp_path: Path) -> None:
+    environ = {"PRREVIEW_PROFILES_DIR": str(tmp_path / "profiles"), "PRREVIEW_PROFILE": "prod", "PRREVIEW": str(PROGRAM)}
+    environ |= {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    prreview(tmp_path, "profile", "create", "prod", environ=environ)
+
+    run = prreview(tmp_path, environ=environ, stdin=VALUE, command=["dbus-run-session", "--", "bash", "-c", SESSION])
+
+    assert run.returncode == 0, run.stderr
+    listed = json.loads(run.stdout)
+    assert [row["present"] for row in listed["secrets"]] == [True, False, False]
+    assert VALUE[13:25] not in run.stdout + run.stderr

@@ -1,0 +1,243 @@
+"""The pool on the memory store: how many, how long, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from prreview_cli.core import errors, retry
+from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Posted, State
+from prreview_cli.core.ports.alerts import AlertKind
+from prreview_cli.core.profile import Workers
+from prreview_cli.services.kill_switch import KillSwitch
+from prreview_cli.services.pool import Pool
+from prreview_cli.services.reviewer import Record
+from prreview_cli.services.settlement import Settlement
+from prreview_cli.store.memory import MemoryStore
+from support.clocks import FakeClock, settled
+from support.fakes import NEXT_HEAD, TARGET, FakeAlerts
+
+WORKERS = Workers(count=2, max_attempts=3, job_timeout_s=100, drain_s=20, lease_s=30)
+
+
+@dataclass
+class ScriptedReviewer:
+    """Reviews as the test says; `gate` holds every review until it is set."""
+
+    outcomes: list[Outcome | errors.Failure] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    started: list[Job] = field(default_factory=list)
+    running: int = 0
+    peak: int = 0
+
+    async def review(self, lease: Lease, record: Record) -> Outcome:
+        self.started.append(lease.job)
+        self.running += 1
+        self.peak = max(self.peak, self.running)
+        try:
+            await self.gate.wait()
+        finally:
+            self.running -= 1
+        record.cost = AttemptCost(1, 0.5)
+        outcome = self.outcomes.pop(0) if self.outcomes else Posted(f"r-{lease.job.id}")
+        if isinstance(outcome, errors.Failure):
+            raise outcome
+        return outcome
+
+
+class Bench:
+    def __init__(self, introduce: Callable[[], Awaitable[None]] | None = None, slots: int = 2) -> None:
+        self.clock = FakeClock()
+        self.store = MemoryStore(clock=self.clock)
+        self.reviewer = ScriptedReviewer()
+        self.alerts = FakeAlerts()
+        kill_switch = KillSwitch("test", self.store.switches, self.alerts, self.clock)
+        policy = retry.Policy(WORKERS.max_attempts, WORKERS.backoff_s, WORKERS.backoff_max_s)
+        settlement = Settlement("test", self.store.jobs, kill_switch, self.alerts, self.clock, policy, lambda: 0.5)
+
+        async def known() -> None:
+            return None
+
+        self.pool = Pool("w1", slots, WORKERS, self.store, self.reviewer, settlement, kill_switch, introduce or known, self.clock)  # type: ignore[arg-type]
+
+    async def queue(self, *numbers: int) -> None:
+        for number in numbers:
+            await self.store.jobs.request(replace(TARGET, number=number), 0, self.clock.now())
+
+    async def states(self) -> dict[int, State]:
+        return {job.number: job.state for job in await self.store.jobs.list([], None)}
+
+    async def tick(self, seconds: float = 0.5, times: int = 1) -> None:
+        for _ in range(times):
+            await self.clock.advance(seconds)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(self.pool.run())
+        await settled()
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_no_more_reviews_run_than_there_are_slots() -> None:
+    bench = Bench()
+    await bench.queue(1, 2, 3, 4, 5)
+    async with bench.working():
+        await bench.tick()
+        assert bench.reviewer.running == 2
+        bench.reviewer.gate.set()
+        await bench.tick(times=5)
+        assert set((await bench.states()).values()) == {State.POSTED}
+    assert bench.reviewer.peak == 2
+
+
+async def test_a_transient_failure_is_tried_again_later_and_charged() -> None:
+    bench = Bench()
+    bench.reviewer.outcomes = [errors.ModelOverloaded("Overloaded.")]
+    bench.reviewer.gate.set()
+    await bench.queue(1)
+    async with bench.working():
+        [job] = await bench.store.jobs.list([], None)
+        assert (job.state, job.attempts, job.failure) == (State.SCHEDULED, 1, "model_overloaded")
+        await bench.tick(times=3)
+        assert (await bench.states()) == {1: State.POSTED}
+
+
+async def test_a_rejected_key_pauses_keeps_the_job_charges_nothing_and_tells_once() -> None:
+    bench = Bench()
+    bench.reviewer.outcomes = [errors.ModelKeyRejected("The key was rejected."), errors.ModelKeyRejected("The key was rejected.")]
+    await bench.queue(1, 2, 3)
+    async with bench.working():
+        bench.reviewer.gate.set()
+        await bench.tick(times=5)
+        jobs = await bench.store.jobs.list([], None)
+        assert {(job.state, job.attempts) for job in jobs} == {(State.QUEUED, 0)}
+        assert len(bench.reviewer.started) == 2
+        pause = await bench.store.switches.paused(bench.clock.now())
+        assert pause is not None
+        assert pause.reason == "The key was rejected."
+        assert [alert.kind for alert in bench.alerts.told] == [AlertKind.PAUSED]
+        await bench.store.switches.resume(bench.clock.now())
+        await bench.tick(times=5)
+        assert set((await bench.states()).values()) == {State.POSTED}
+
+
+async def test_a_push_stops_the_running_review_of_the_older_head() -> None:
+    bench = Bench()
+    await bench.queue(1)
+    async with bench.working():
+        assert bench.reviewer.running == 1
+        await bench.store.jobs.request(replace(TARGET, head_sha=NEXT_HEAD), 0, bench.clock.now())
+        await bench.tick()
+        assert [job.head_sha for job in bench.reviewer.started] == [TARGET.head_sha, NEXT_HEAD]
+        bench.reviewer.gate.set()
+        await bench.tick(times=3)
+        jobs = await bench.store.jobs.list([], None)
+        assert {job.head_sha[0]: job.state for job in jobs} == {"a": State.SUPERSEDED, "b": State.POSTED}
+
+
+async def test_a_review_that_takes_too_long_ends_and_is_not_tried_again() -> None:
+    bench = Bench()
+    await bench.queue(1)
+    async with bench.working():
+        await bench.tick(20, times=6)
+        [job] = await bench.store.jobs.list([], None)
+        assert (job.state, job.failure) == (State.DEAD, "time_limit")
+        assert bench.reviewer.running == 0
+        assert [alert.kind for alert in bench.alerts.told] == [AlertKind.JOB_DEAD]
+
+
+async def test_the_lease_of_a_long_review_is_renewed() -> None:
+    bench = Bench()
+    await bench.queue(1)
+    async with bench.working():
+        for _ in range(8):
+            await bench.tick(9)
+            assert await bench.store.jobs.rescue(3, bench.clock.now()) == []
+        bench.reviewer.gate.set()
+        await bench.tick(times=2)
+        assert (await bench.states()) == {1: State.POSTED}
+
+
+async def test_a_fault_of_ours_ends_one_attempt_and_not_the_pool() -> None:
+    bench = Bench()
+    bench.reviewer.gate.set()
+    original = bench.reviewer.review
+
+    async def broken(lease: Lease, record: Record) -> Outcome:
+        if lease.job.number == 1:
+            raise RuntimeError("a bug")
+        return await original(lease, record)
+
+    bench.reviewer.review = broken  # type: ignore[method-assign]
+    await bench.queue(1, 2)
+    async with bench.working():
+        jobs = {job.number: job for job in await bench.store.jobs.list([], None)}
+        assert (jobs[1].failure, jobs[1].attempts) == ("internal", 1)
+        assert jobs[2].state is State.POSTED
+
+
+async def test_draining_takes_no_more_and_finishes_what_it_holds() -> None:
+    bench = Bench(slots=1)
+    await bench.queue(1, 2)
+    async with bench.working() as task:
+        bench.pool.end()
+        await bench.tick()
+        assert not task.done()
+        bench.reviewer.gate.set()
+        await settled()
+        assert task.done()
+        assert (await bench.states()) == {1: State.POSTED, 2: State.QUEUED}
+
+
+@pytest.mark.parametrize("second_signal", [False, True])
+async def test_what_a_drain_cannot_finish_is_handed_back_uncharged(second_signal: bool) -> None:
+    bench = Bench()
+    await bench.queue(1)
+    async with bench.working() as task:
+        bench.pool.end()
+        await settled()
+        assert not task.done()
+        if second_signal:
+            bench.pool.end()
+            await settled()
+        else:
+            await bench.tick(WORKERS.drain_s)
+        assert task.done()
+        [job] = await bench.store.jobs.list([], None)
+        assert (job.state, job.attempts) == (State.QUEUED, 0)
+        assert bench.reviewer.running == 0
+
+
+async def test_no_job_is_taken_before_the_host_has_said_who_we_are() -> None:
+    failures: list[errors.Failure] = [errors.HostUnreachable("Down.")]
+
+    async def introduce() -> None:
+        if failures:
+            raise failures.pop()
+
+    bench = Bench(introduce)
+    await bench.queue(1)
+    async with bench.working():
+        assert bench.reviewer.started == []
+        await bench.tick(1.0)
+        assert len(bench.reviewer.started) == 1
+
+
+async def test_a_token_that_is_too_wide_pauses_before_the_first_job() -> None:
+    async def introduce() -> None:
+        raise errors.HostTokenTooWide("It can push.")
+
+    bench = Bench(introduce)
+    await bench.queue(1)
+    async with bench.working():
+        await bench.tick(times=3)
+        assert bench.reviewer.started == []
+        assert [alert.reason for alert in bench.alerts.told] == ["It can push."]
