@@ -1,0 +1,1 @@
+complete --command prreview --no-files --arguments "(env _PRREVIEW_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) prreview)" --condition "env _PRREVIEW_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) prreview"

@@ -1,0 +1,40 @@
+# `just check` is exactly what CI runs. Without just: copy the lines.
+python := ".venv/bin/python"
+
+# All that must be green before a change lands.
+check: lint types imports locks completions-current test
+
+lint:
+    {{python}} -m ruff format --check .
+    {{python}} -m ruff check .
+
+types:
+    {{python}} -m mypy
+
+imports:
+    .venv/bin/lint-imports
+
+# The lock files must fit pyproject.toml.
+locks:
+    {{python}} tools/locks.py --check
+
+completions-current:
+    {{python}} tools/completions.py --check
+
+test:
+    {{python}} -m pytest -n 2
+
+# The lines that no test reaches; children are counted too.
+coverage:
+    {{python}} -m coverage erase
+    {{python}} -m coverage run -m pytest
+    {{python}} -m coverage combine
+    {{python}} -m coverage report
+
+# Write the lock files anew from pyproject.toml.
+lock:
+    {{python}} tools/locks.py
+
+# Write the shells' completion scripts anew.
+completions:
+    {{python}} tools/completions.py
