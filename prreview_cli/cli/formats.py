@@ -43,6 +43,7 @@ def job_json(job: Job) -> dict[str, Any]:
         "attempts": job.attempts,
         "failure": job.failure,
         "reason": job.reason,
+        "review_id": job.review_id,
         "due": moment(job.due),
         "created": moment(job.created),
         "updated": moment(job.updated),

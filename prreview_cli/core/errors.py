@@ -29,7 +29,7 @@ class PrreviewError(Exception):
 
     kind: ClassVar[str] = "internal"
     exit_code: ClassVar[ExitCode] = ExitCode.BROKEN
-    default_remedy: ClassVar[str] = "Run the command again with PRREVIEW_LOG_LEVEL=debug and read the log in the state folder."
+    default_remedy: ClassVar[str] = "Read the log in the state folder."
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message)

@@ -119,7 +119,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stands in the queue. Times are UTC."""
+    """A job as it stands in the queue. Times are UTC. `review_id` is the host's, once the review is posted."""
 
     id: str
     repository_id: int
@@ -141,6 +141,7 @@ class Job:
     created: datetime
     updated: datetime
     due: datetime | None = None
+    review_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

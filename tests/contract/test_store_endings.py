@@ -463,3 +463,11 @@ async def test_a_reason_that_is_no_text_for_a_database_is_kept_as_far_as_it_is(a
     assert await at.settle(await at.claimed(), Dead("internal", "The model wrote \ud800 here."))
 
     assert "The model wrote" in ((await at.job(job)).reason or "")
+
+
+async def test_a_posted_job_names_the_review_also_when_it_was_made_elsewhere(at: Bench) -> None:
+    job = await at.pushed("a")
+    await at.settle(await at.claimed(), Posted("r-9", "The host already shows our review of this head."))
+
+    assert (await at.job(job)).review_id == "r-9"
+    assert await at.store.reviews.of(job) is None

@@ -51,9 +51,9 @@ async def _read(store: Store, name: PullRequestName) -> tuple[History, dict[str,
     usages, posted = {}, None
     for job in history.jobs:
         usages[job.id] = await store.spend.of_job(job.id)
-        review = await store.reviews.of(job.id)
-        if review is not None and review.review_id is not None:
-            posted = {"review_id": review.review_id, "head_sha": review.reviewed_sha, "status": review.status.value}
+        if job.review_id is not None:
+            review = await store.reviews.of(job.id)
+            posted = {"review_id": job.review_id, "head_sha": job.head_sha, "status": None if review is None else review.status.value}
     return history, usages, posted
 
 
@@ -72,8 +72,13 @@ def _page(name: PullRequestName, history: History, usages: dict[str, Usage], pos
     if not history.jobs:
         lines.append("  none: no delivery asked for a review")
     lines += ["", "Posted"]
-    lines.append("  nothing" if posted is None else f"  review {posted['review_id']} of {posted['head_sha'][:10]}, {posted['status']}")
+    lines.append("  nothing" if posted is None else _posted(posted))
     return lines
+
+
+def _posted(posted: dict[str, Any]) -> str:
+    how = posted["status"] or "found on the host, not made here"
+    return f"  review {posted['review_id']} of {posted['head_sha'][:10]}, {how}"
 
 
 NOTHING = [

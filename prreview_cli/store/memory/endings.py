@@ -39,6 +39,7 @@ def settle(tables: Tables, lease: Lease, outcome: Outcome, cost: AttemptCost, no
     match outcome:
         case Posted(review_id=review_id):
             tables.count_review(row.job, now)
+            row.job = replace(row.job, review_id=review_id)
             if row.job.id in tables.reviews:
                 tables.reviews[row.job.id] = tables.reviews[row.job.id].posted_as(review_id)
         case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE:

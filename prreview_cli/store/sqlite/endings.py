@@ -44,7 +44,8 @@ def settle(db: sqlite3.Connection, lease: Lease, outcome: Outcome, cost: Attempt
     _end(db, row["id"], ending, now)
     match outcome:
         case Posted(review_id=review_id):
-            db.execute(_REVIEWS["posted"], {"job": row["id"], "review_id": review_id})
+            for query in ("posted", "stands"):
+                db.execute(_REVIEWS[query], {"job": row["id"], "review_id": review_id})
             _count(db, row, now)
         case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE:
             request(db, live, row["min_interval"], now)

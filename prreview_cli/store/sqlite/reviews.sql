@@ -11,5 +11,9 @@ UPDATE job SET reviewed = 1, updated = :now WHERE id = :id;
 -- name: posted
 UPDATE review SET review_id = :review_id WHERE job = :job;
 
+-- name: stands
+-- The review of this job stands on the host, whoever made it.
+UPDATE job SET review_id = :review_id WHERE id = :job;
+
 -- name: review
 SELECT body, review_id FROM review WHERE job = :job;

@@ -77,6 +77,7 @@ def job(row: sqlite3.Row) -> Job:
         author=row["author"],
         admitted=bool(row["admitted"]),
         reviewed=bool(row["reviewed"]),
+        review_id=row["review_id"],
         reason=row["reason"],
         failure=row["failure"],
         created=moment(row["created"]),

@@ -37,6 +37,7 @@ CREATE TABLE job (
     author TEXT NOT NULL,
     admitted INTEGER NOT NULL,
     reviewed INTEGER NOT NULL DEFAULT 0,
+    review_id TEXT,
     reason TEXT,
     failure TEXT,
     created INTEGER NOT NULL,
