@@ -9,6 +9,7 @@ holds on any disk. FOLDER should be on the disk that matters (a tmpfs has no fsy
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import tempfile
 import time
@@ -25,12 +26,15 @@ from prreview_cli.wiring import SystemClock
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECONDS = 2.0
 PRODUCERS = (1, 16, 64)
+BODY = json.dumps([{"id": number, "url": f"https://host/repos/octo/repo/{number * 7919}"} for number in range(400)]).encode()
+"""As large as a real one, and compressible like it."""
 
 
 def webhook(number: int) -> tuple[Delivery, Review]:
     head = f"{number:040x}"
     target = Target(number % 50, f"octo/repo{number % 50}", number, head, "main", NOW, "alice", admitted=True)
-    delivery = Delivery(f"d-{number}", "pull_request", "opened", NOW, target.repository_id, target.repository, number, head)
+    about = target.repository_id, target.repository, number, head
+    delivery = Delivery(f"d-{number}", "pull_request", "opened", NOW, *about, body=BODY)
     return delivery, Review(target)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from prreview_cli.core.job import Target
 
 @dataclass(frozen=True, slots=True)
 class PullRequestEvent:
-    """A signed, well-formed `pull_request` event."""
+    """A signed, well-formed `pull_request` event. `updated_at` None: the payload does not say, so its arrival counts."""
 
     action: str
     repository_id: int
@@ -21,7 +21,7 @@ class PullRequestEvent:
     base_ref: str
     draft: bool
     open: bool
-    updated_at: datetime
+    updated_at: datetime | None
     author: str
     author_association: str
     sender: str
@@ -47,7 +47,11 @@ Event = PullRequestEvent | Ping | Unrelated
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One webhook request: the host's id (not signed, so never trusted) and what it was about."""
+    """One webhook request: the host's id (not signed, so never trusted) and what it was about.
+
+    `body` is the raw body where it is kept, so that the delivery can be replayed. It is a stranger's text:
+    no log shows it, and two deliveries are compared without it.
+    """
 
     id: str
     event: str
@@ -57,6 +61,7 @@ class Delivery:
     repository: str | None = None
     number: int | None = None
     head_sha: str | None = None
+    body: bytes | None = field(default=None, repr=False, compare=False)
 
 
 # -- decisions ---------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from prreview_cli.core.events import Cancel, Decision, Event, Ignore, Ping, PullRequestEvent, Review, Unrelated
@@ -9,8 +10,8 @@ from prreview_cli.core.job import Target
 from prreview_cli.core.profile import ReviewPolicy
 
 
-def decide(event: Event, policy: ReviewPolicy, repositories: tuple[str, ...], own_login: str | None) -> Decision:
-    """What an authentic event leads to under this policy.
+def decide(event: Event, policy: ReviewPolicy, repositories: tuple[str, ...], own_login: str | None, arrived: datetime) -> Decision:
+    """What an authentic event that arrived at that time leads to under this policy.
 
     An author outside `policy.authors` is not refused here: the host shows private members as
     strangers, so the job is queued unadmitted and the worker asks for the author's permission.
@@ -25,10 +26,10 @@ def decide(event: Event, policy: ReviewPolicy, repositories: tuple[str, ...], ow
     if own_login is not None and event.sender.lower() == own_login.lower():
         return Ignore("The event is our own doing.")
     if event.action == "closed" or not event.open:
-        return _cancel(event, "The pull request was closed.")
+        return _cancel(event, arrived, "The pull request was closed.")
     if event.action == "converted_to_draft" and policy.skip_drafts:
-        return _cancel(event, "The pull request was converted to a draft.")
-    return _asked(event, policy)
+        return _cancel(event, arrived, "The pull request was converted to a draft.")
+    return _asked(event, policy, arrived)
 
 
 def covers(repositories: tuple[str, ...], repository: str) -> bool:
@@ -36,7 +37,7 @@ def covers(repositories: tuple[str, ...], repository: str) -> bool:
     return not repositories or any(fnmatchcase(repository.lower(), glob.lower()) for glob in repositories)
 
 
-def _asked(event: PullRequestEvent, policy: ReviewPolicy) -> Decision:
+def _asked(event: PullRequestEvent, policy: ReviewPolicy, arrived: datetime) -> Decision:
     labelled = event.action == "labeled" and event.label == policy.allow_label
     rebased = event.action == "edited" and event.base_changed
     if not (labelled or rebased or event.action in policy.actions):
@@ -51,7 +52,7 @@ def _asked(event: PullRequestEvent, policy: ReviewPolicy) -> Decision:
             number=event.number,
             head_sha=event.head_sha,
             base_ref=event.base_ref,
-            updated_at=event.updated_at,
+            updated_at=event.updated_at or arrived,
             author=event.author,
             admitted=admitted,
             new_base=rebased,
@@ -59,8 +60,8 @@ def _asked(event: PullRequestEvent, policy: ReviewPolicy) -> Decision:
     )
 
 
-def _cancel(event: PullRequestEvent, reason: str) -> Cancel:
-    return Cancel(event.repository_id, event.repository, event.number, event.updated_at, reason)
+def _cancel(event: PullRequestEvent, arrived: datetime, reason: str) -> Cancel:
+    return Cancel(event.repository_id, event.repository, event.number, event.updated_at or arrived, reason)
 
 
 def _shown(action: str) -> str:

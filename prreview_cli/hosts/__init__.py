@@ -1,4 +1,4 @@
-"""Code hosts. A new one is a folder here and one `case` in each of the two functions."""
+"""Code hosts. A new one is a folder here and one `case` in each of the functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from prreview_cli.core.errors import ProfileError
 from prreview_cli.core.ports.clock import Clock
-from prreview_cli.core.ports.host import CodeHost, WebhookReader
+from prreview_cli.core.ports.host import CodeHost, Introduction, WebhookReader
 from prreview_cli.core.profile import Profile
 from prreview_cli.secrecy import Secret
 
@@ -32,6 +32,17 @@ def webhook(profile: Profile, secrets: Callable[[], Sequence[Secret]]) -> Webhoo
             from prreview_cli.hosts.github.webhook import GitHubWebhook  # noqa: PLC0415 - only the chosen host's code is loaded
 
             return GitHubWebhook(secrets)
+        case unknown:
+            raise _unknown(unknown)
+
+
+async def introduction(profile: Profile, token: Callable[[], Secret], clock: Clock) -> Introduction:
+    """What `doctor` learns of token and clock by one request; HostUnreachable without an answer."""
+    match profile.host.kind:
+        case "github":
+            from prreview_cli.hosts.github.introduction import introduce  # noqa: PLC0415 - only `doctor` asks
+
+            return await introduce(profile.host.api_url, token, clock.now)
         case unknown:
             raise _unknown(unknown)
 

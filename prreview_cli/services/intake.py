@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from prreview_cli.core import triggers
@@ -20,6 +20,8 @@ from prreview_cli.core.profile import ReviewPolicy
 from prreview_cli.telemetry import logger
 
 LONGEST_ID = 128
+LARGEST_KEPT = 1 << 20
+"""Bytes of a body that is kept to be replayed: GitHub's are about 30 KB, and a stranger's text may fill the rest."""
 LOGIN_FRESH_S = 60.0
 REFUSALS_TOLD_EVERY_S = 1.0
 
@@ -91,14 +93,16 @@ class Intake:
         except ValueError:
             return self._refused(MALFORMED)
         try:
-            return await self._accept(event, headers)
+            return await self._accept(event, body, headers)
         except StoreUnusable as trouble:
             log.error("delivery_not_stored", delivery=self._reader.delivery_id(headers)[:LONGEST_ID], reason=str(trouble))
             return UNAVAILABLE
 
-    async def _accept(self, event: Event, headers: Mapping[bytes, bytes]) -> Reply:
-        decision = triggers.decide(event, self._policy, self._repositories, await self._own_login())
+    async def _accept(self, event: Event, body: bytes, headers: Mapping[bytes, bytes]) -> Reply:
         delivery = self._describe(event, headers)
+        if isinstance(event, PullRequestEvent) and len(body) <= LARGEST_KEPT:
+            delivery = replace(delivery, body=body)
+        decision = triggers.decide(event, self._policy, self._repositories, await self._own_login(), delivery.received)
         answer = await self._store.jobs.accept(delivery, decision, self._policy.min_interval_s, delivery.received)
         _tell(delivery, answer)
         return Reply(HTTPStatus.OK, answer.status.value, _body(answer.status.value, answer.reason, answer.job))

@@ -97,7 +97,7 @@ class Reviewer:
             number=job.number,
             head_sha=pull.head_sha,
             base_ref=pull.base_ref,
-            updated_at=pull.updated_at,
+            updated_at=pull.updated_at or self.clock.now(),
             author=pull.author,
             admitted=pull.author_association in self.policy.authors,
             priority=job.priority,

@@ -11,7 +11,7 @@ import pytest
 import respx
 
 from prreview_cli.core import errors
-from prreview_cli.core.ports.host import CodeHost, PullRequest
+from prreview_cli.core.ports.host import CodeHost, PullRequest, SeenRepository
 from prreview_cli.core.profile import Host
 from prreview_cli.hosts.github import markup
 from prreview_cli.hosts.github.host import GitHubHost
@@ -164,6 +164,54 @@ async def test_reviews_without_end_are_not_taken_for_all(world: GitHubWorld, hos
         await host.our_reviews(pull)
 
 
+# -- listing ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link_headers", [True, False])
+@pytest.mark.parametrize("others", [0, 99, 250])
+async def test_all_repositories_are_listed_but_the_archived(world: GitHubWorld, host: CodeHost, others: int, *, link_headers: bool) -> None:
+    world.link_headers = link_headers
+    world.others = [{"id": 100 + place, "full_name": f"acme/r{place}", "archived": place % 2 == 1} for place in range(others)]
+    seen = await host.repositories()
+    assert seen[0] == SeenRepository(7, "octo/demo")
+    assert [each.id for each in seen[1:]] == list(range(100, 100 + others, 2))
+
+
+@pytest.mark.parametrize("link_headers", [True, False])
+@pytest.mark.parametrize("others", [0, 49, 50, 120])
+async def test_open_pull_requests_come_over_all_pages(world: GitHubWorld, host: CodeHost, others: int, *, link_headers: bool) -> None:
+    world.link_headers = link_headers
+    world.more_pulls = [world.pull_json() | {"number": number, "draft": True} for number in range(4, 4 + others)]
+    seen = [pull async for pull in host.open_pull_requests("octo/demo")]
+    assert seen[0] == await live(host)
+    assert [(pull.number, pull.draft) for pull in seen[1:]] == [(number, True) for number in range(4, 4 + others)]
+    assert not any("evil" in path for _, path in world.seen)
+
+
+async def test_what_came_before_a_failing_page_is_known(world: GitHubWorld, host: CodeHost) -> None:
+    path = "/repos/octo/demo/pulls"
+    first_page = [world.pull_json() | {"number": number} for number in range(3, 53)]
+    world.next_answer("GET", path, httpx.Response(200, json=first_page), httpx.Response(502))
+    pulls = host.open_pull_requests("octo/demo")
+    assert [(await anext(pulls)).number for _ in range(50)] == list(range(3, 53))
+    with pytest.raises(errors.HostUnreachable):
+        await anext(pulls)
+
+
+async def test_a_repository_that_moved_or_is_gone_is_refused_by_name(world: GitHubWorld, host: CodeHost) -> None:
+    world.old_names = {"octo/old"}
+    for name, said in (("octo/old", "octo/old has another name now"), ("octo/gone", "404")):
+        with pytest.raises(errors.RepositoryForbidden, match=said):
+            _ = [pull async for pull in host.open_pull_requests(name)]
+
+
+async def test_pull_requests_without_end_are_not_taken_for_all(world: GitHubWorld, host: CodeHost) -> None:
+    path = "/repos/octo/demo/pulls"
+    world.next_answer("GET", path, *[httpx.Response(200, json=[], headers={"link": '<x>; rel="next"'}) for _ in range(201)])
+    with pytest.raises(errors.HostUnreachable, match="more open pull requests"):
+        _ = [pull async for pull in host.open_pull_requests("octo/demo")]
+
+
 # -- posting ---------------------------------------------------------------------------------------------
 
 
@@ -296,6 +344,8 @@ READS = {
     "merge_base": (f"/repos/octo/demo/compare/{BASE_TIP}...{HEAD}", lambda host, pull: host.merge_base(pull)),
     "may_write": ("/repos/octo/demo/collaborators/alice/permission", lambda host, pull: host.may_write(pull, "alice")),
     "our_reviews": ("/repos/octo/demo/pulls/3/reviews", lambda host, pull: host.our_reviews(pull)),
+    "repositories": ("/user/repos", lambda host, pull: host.repositories()),
+    "open_pull_requests": ("/repos/octo/demo/pulls", lambda host, pull: anext(host.open_pull_requests(pull.repository))),
 }
 
 

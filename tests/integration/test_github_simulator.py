@@ -26,6 +26,8 @@ from support.simulators import TOKEN, MachineClock
 SECRET = "a webhook secret of more than thirty-two bytes"
 ROUTES = {
     "GET /user",
+    "GET /user/repos",
+    "GET /repos/O/R/pulls",
     "GET /repositories/ID",
     "GET /repos/O/R/pulls/N",
     "GET /repos/O/R/compare/BASE...HEAD",
@@ -79,6 +81,17 @@ async def test_a_review_goes_up_once_and_is_found_and_marked(simulator: CodeHost
     assert (marked.outdated, marked.marker) == (True, posted.marker)
     assert {seen.route for seen in simulator.requests} <= ROUTES
     assert [seen.route for seen in simulator.requests].count("POST /repos/O/R/pulls/N/reviews") == 1
+
+
+async def test_what_is_open_is_listed_by_repository(simulator: CodeHost, shop: Hosted, host: GitHubHost) -> None:
+    simulator.add_repository("octo/bakery", pulls=0)
+    shop.pulls[1].state, shop.pulls[2].draft = "closed", True
+    assert [(each.id, each.name) for each in await host.repositories()][-1] == (shop.id, "octo/shop")
+    assert [pull async for pull in host.open_pull_requests("octo/bakery")] == []
+    draft, pull = [pull async for pull in host.open_pull_requests("octo/shop")]
+    assert (draft.number, draft.draft) == (2, True)
+    assert pull == await host.pull_request(shop.id, "octo/shop", 3)
+    assert {seen.route for seen in simulator.requests} <= ROUTES
 
 
 async def test_a_lost_answer_is_ambiguous_and_the_review_is_found(simulator: CodeHost, shop: Hosted, host: GitHubHost) -> None:

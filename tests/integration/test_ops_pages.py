@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,7 +37,7 @@ class House:
         await self.store.pools.beat(Beat("pool-1", 4711, 4, self.clock.now(), calls))
 
     async def accept(self, number: int, title: str = "opened") -> None:
-        decision = triggers.decide(pull_request(action=title, number=number), ReviewPolicy(), (), None)
+        decision = triggers.decide(pull_request(action=title, number=number), ReviewPolicy(), (), None, datetime(2026, 11, 24, tzinfo=UTC))
         await self.store.jobs.accept(Delivery(f"d-{number}", "pull_request", title, self.clock.now()), decision, 0, self.clock.now())
 
     async def samples(self) -> dict[str, float]:

@@ -68,6 +68,8 @@ class GitHubWorld:
     number: int = 3
     pull: dict[str, Any] = field(default_factory=dict)
     reviews: list[dict[str, Any]] = field(default_factory=list)
+    others: list[dict[str, Any]] = field(default_factory=list)
+    more_pulls: list[dict[str, Any]] = field(default_factory=list)
     permissions: dict[str, tuple[str, str]] = field(default_factory=dict)
     old_names: set[str] = field(default_factory=set)
     user: int = 200
@@ -112,10 +114,8 @@ class GitHubWorld:
         return answer
 
     def _answer(self, request: httpx.Request, path: str, sent: Any) -> httpx.Response:
-        if path == "/user":
+        if path in {"/user", "/rate_limit"}:
             return self._me(path)
-        if path == "/rate_limit":
-            return httpx.Response(200, json=example("GET", path))
         if path == f"/repositories/{self.repository_id}":
             return httpx.Response(200, json={"id": self.repository_id, "full_name": self.full_name})
         name = re.match(r"/repos/([^/]+/[^/]+)", path)
@@ -123,8 +123,10 @@ class GitHubWorld:
             return httpx.Response(301, json={"message": "Moved Permanently"}, headers={"location": "https://evil.test/steal"})
         if request.method == "GET" and path == self.pulls:
             return httpx.Response(200, json=self.pull_json())
+        if path in {"/user/repos", f"/repos/{self.full_name}/pulls"}:
+            return self._list(request, path)
         if path == f"{self.pulls}/reviews":
-            return self._page(request) if request.method == "GET" else self._post(sent)
+            return self._page(request, self.reviews) if request.method == "GET" else self._post(sent)
         if found := re.fullmatch(f"{self.pulls}/reviews/([0-9]+)", path):
             return self._one(request.method, int(found[1]), sent)
         if path.startswith(f"/repos/{self.full_name}/compare/"):
@@ -152,14 +154,24 @@ class GitHubWorld:
         return dict(merged(merged(base, known), self.pull))
 
     def _me(self, path: str) -> httpx.Response:
+        if path == "/rate_limit":
+            return httpx.Response(200, json=example("GET", path))
         if self.user != 200:
             return httpx.Response(self.user, json={"message": "Resource not accessible by integration"}, headers=self.user_headers)
         return httpx.Response(200, json=merged(example("GET", path), {"login": OURS}), headers=self.user_headers)
 
-    def _page(self, request: httpx.Request) -> httpx.Response:
+    def _list(self, request: httpx.Request, path: str) -> httpx.Response:
+        if path == "/user/repos":
+            return self._page(request, [{"id": self.repository_id, "full_name": self.full_name}, *self.others])
+        assert (request.url.params["state"], request.url.params["direction"]) == ("open", "asc")
+        simple = (example("GET", path) or [{}])[0]
+        shown = [{key: value for key, value in one.items() if not simple or key in simple} for one in (self.pull_json(), *self.more_pulls)]
+        return self._page(request, [merged(simple, one) for one in shown])
+
+    def _page(self, request: httpx.Request, items: list[dict[str, Any]]) -> httpx.Response:
         page, size = int(request.url.params["page"]), int(request.url.params["per_page"])
-        listed = self.reviews[(page - 1) * size : page * size]
-        more = page * size < len(self.reviews)
+        listed = items[(page - 1) * size : page * size]
+        more = page * size < len(items)
         link = {"link": '<https://evil.test/steal?page=2>; rel="next"' if more else '<https://evil.test/>; rel="prev"'}
         return httpx.Response(200, json=listed, headers=link if self.link_headers else {})
 

@@ -69,7 +69,7 @@ async def _enqueue(
         number=pull.number,
         head_sha=pull.head_sha,
         base_ref=pull.base_ref,
-        updated_at=pull.updated_at,
+        updated_at=pull.updated_at or house.clock.now(),
         author=pull.author,
         admitted=True,  # whoever may run this command decides
         again=again,

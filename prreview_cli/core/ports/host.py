@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -28,11 +28,15 @@ class WebhookReader(Protocol):
     def event_name(self, headers: Mapping[bytes, bytes]) -> str:
         """The event's name as the headers claim it."""
 
+    def signed(self, body: bytes, event: str, delivery_id: str) -> Mapping[bytes, bytes]:
+        """The headers under which the host would deliver this body, signed with the current secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
     """A pull request as the host shows it now. `base_sha` is the base branch's tip, not the merge base;
-    `author_association` is what the host shows to the public, so a private member looks like a stranger."""
+    `author_association` is what the host shows to the public, so a private member looks like a stranger;
+    `updated_at` is None where the host does not say."""
 
     repository_id: int
     repository: str
@@ -45,8 +49,16 @@ class PullRequest:
     head_sha: str
     base_sha: str
     base_ref: str
-    updated_at: datetime
+    updated_at: datetime | None
     author_association: str = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRepository:
+    """A repository that the token sees: its lasting id and its present OWNER/NAME."""
+
+    id: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,16 @@ class PostedReview:
     commit_sha: str
     marker: Marker
     outdated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What an answer of the host tells besides who we are. `lists_scopes`: the token is of the kind whose scopes can be
+    read (a classic one); `host_time` is what the host's clock says, to the second, `our_time` ours at that moment."""
+
+    lists_scopes: bool
+    host_time: datetime | None
+    our_time: datetime
 
 
 class CodeHost(Protocol):
@@ -74,6 +96,14 @@ class CodeHost(Protocol):
     async def pull_request(self, repository_id: int | None, repository: str, number: int) -> PullRequest:
         """The pull request as it is now, looked up by name and checked by numeric id (None: not known yet);
         a renamed repository is found again by its id. RepositoryReplaced if the name leads to another id."""
+
+    async def repositories(self) -> list[SeenRepository]:
+        """The repositories that the token sees, over all pages, without the archived ones, where nothing can be posted."""
+
+    def open_pull_requests(self, repository: str) -> AsyncIterator[PullRequest]:
+        """The open pull requests of OWNER/NAME, drafts too, oldest first, over all pages; each page is asked for
+        when the one before is used up, so what came before a failure is known. One that is opened or closed
+        meanwhile may be missed."""
 
     async def merge_base(self, pull: PullRequest) -> str | None:
         """The merge base of base tip and head, or None where the host will not say."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from prreview_cli.core.durations import Durations
 from prreview_cli.core.events import Answer, Decision, Delivery
 from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Standing, State, Target
-from prreview_cli.core.review import Review, Usage
+from prreview_cli.core.review import Review, ReviewStatus, Severity, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,32 @@ class History:
     attempts: list[Attempt] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What a stored review comes to, without its texts."""
+
+    status: ReviewStatus
+    findings: dict[Severity, int]
+    contract_version: str
+    guidelines_version: str | None
+    model: str
+
+
+def gist_of(review: Review) -> Gist:
+    """A review without its texts."""
+    return Gist(review.status, review.counts(), review.contract_version, review.guidelines_version, review.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job at rest: what all its attempts used of the model, the class of each that failed, and its review, if one is stored."""
+
+    job: Job
+    usage: Usage
+    failures: tuple[str, ...] = ()
+    review: Gist | None = None
+
+
 class Jobs(Protocol):
     """The queue."""
 
@@ -80,7 +106,8 @@ class Jobs(Protocol):
         """Record a delivery and what it leads to, in one durable transaction; the answer is final.
 
         Every call writes a delivery record, duplicates too, so that the answer never rests on
-        another transaction's fsync.
+        another transaction's fsync. The body, if the delivery has one, is kept beside it, after the
+        answer and not durable: nobody waits for it, and losing it means only that it cannot be replayed.
 
         `Ignore` → ignored. `Cancel` older (`updated_at`) than what is known of the pull request →
         superseded; else its waiting jobs become skipped with the reason, a running one loses its
@@ -116,6 +143,18 @@ class Jobs(Protocol):
         between repositories (a flood from one delays another by one job at most), then age. Never a
         job of a pull request that has a running one. In one transaction with the count of running
         jobs, so that `capacity` holds over all processes. `claim` rises; an attempt is opened.
+        """
+
+    async def take(
+        self, target: Target, worker: str, capacity: Capacity, min_interval_s: float, lease_s: float, now: datetime
+    ) -> Lease | Answer | None:
+        """Make sure that a job stands for this head, as `request` does, and take exactly that job, in one durable
+        transaction: no pool can take it in between. For whoever reviews one head now, outside the queue.
+
+        None, and nothing is changed: the profile is paused, a bound is reached, or a job of the pull request runs.
+        An Answer as from `request` where there is nothing to take: the event is older than what is known, or the head's
+        newest run runs, is posted, or is scheduled for later. A job that is made or revived is not held back by
+        `min_interval_s`: somebody waits for it.
         """
 
     async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
@@ -156,11 +195,18 @@ class Jobs(Protocol):
     async def get(self, job_id: str) -> Job | None:
         """One job."""
 
+    async def ended(self, since: datetime, until: datetime) -> list[Ended]:
+        """The jobs that came to rest at or after `since` and before `until` and are at rest still, in that order.
+        What was pruned is not among them."""
+
     async def list(self, states: Sequence[State], limit: int | None) -> list[Job]:
         """Jobs in these states (all, if empty), newest first."""
 
     async def history(self, repository: str, number: int) -> History:
         """Everything about OWNER/NAME#N, the name compared without regard to case."""
+
+    async def delivery(self, id_: str) -> Delivery | None:
+        """The newest delivery to which the host gave this id, with its body if that was kept."""
 
     async def depth(self, now: datetime) -> Depth:
         """How full the queue is."""
@@ -223,6 +269,9 @@ class Spend(Protocol):
 
     async def today(self, now: datetime) -> float:
         """USD spent or reserved in this UTC day."""
+
+    async def by_day(self, first: date, last: date) -> dict[date, float]:
+        """USD spent or reserved on each UTC day from `first` to `last`, without the days on which nothing was."""
 
     async def requests_by_status(self) -> dict[str, int]:
         """How many model requests ended with each HTTP status ("none" without an answer)."""

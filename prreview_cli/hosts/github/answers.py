@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from prreview_cli.core.markup import terminal_safe
-from prreview_cli.core.ports.host import PullRequest
+from prreview_cli.core.ports.host import PullRequest, SeenRepository
 from prreview_cli.hosts.github import fields
 
 T = TypeVar("T")
@@ -29,6 +29,11 @@ class Repository(msgspec.Struct):
     full_name: str
 
 
+class _Listed(Repository):
+    archived: bool = False
+    disabled: bool = False
+
+
 class _Head(msgspec.Struct):
     sha: str
 
@@ -42,7 +47,6 @@ class _Base(msgspec.Struct):
 class _Pull(msgspec.Struct):
     number: int
     state: str
-    updated_at: str
     head: _Head
     base: _Base
     title: str | None = None
@@ -50,6 +54,7 @@ class _Pull(msgspec.Struct):
     user: Account | None = None
     draft: bool | None = None
     author_association: str = "NONE"
+    updated_at: str | None = None
 
 
 class StoredReview(msgspec.Struct):
@@ -71,7 +76,7 @@ class _Commit(msgspec.Struct):
 
 
 class _Comparison(msgspec.Struct):
-    merge_base_commit: _Commit
+    merge_base_commit: _Commit | None = None
 
 
 class _Permission(msgspec.Struct):
@@ -95,9 +100,28 @@ def repository(body: bytes) -> Repository:
     return Repository(fields.identifier(found.id), fields.full_name(found.full_name))
 
 
+def repositories(body: bytes) -> list[SeenRepository | None]:
+    """One page of GET /user/repos; None in the place of an archived or disabled one."""
+    return [_seen(found) for found in _read(body, list[_Listed])]
+
+
+def _seen(found: _Listed) -> SeenRepository | None:
+    if found.archived or found.disabled:
+        return None
+    return SeenRepository(fields.identifier(found.id), fields.full_name(found.full_name))
+
+
 def pull_request(body: bytes) -> PullRequest:
     """The pull request of GET …/pulls/N."""
-    found = _read(body, _Pull)
+    return _pull_request(_read(body, _Pull))
+
+
+def pull_requests(body: bytes) -> list[PullRequest]:
+    """One page of GET …/pulls."""
+    return [_pull_request(found) for found in _read(body, list[_Pull])]
+
+
+def _pull_request(found: _Pull) -> PullRequest:
     return PullRequest(
         repository_id=fields.identifier(found.base.repo.id),
         repository=fields.full_name(found.base.repo.full_name),
@@ -110,14 +134,15 @@ def pull_request(body: bytes) -> PullRequest:
         head_sha=fields.sha(found.head.sha),
         base_sha=fields.sha(found.base.sha),
         base_ref=fields.line(found.base.ref, 1024),
-        updated_at=fields.instant(found.updated_at),
+        updated_at=None if found.updated_at is None else fields.instant(found.updated_at),
         author_association=fields.line(found.author_association, 64),
     )
 
 
-def merge_base(body: bytes) -> str:
-    """The merge base of GET …/compare/BASE...HEAD."""
-    return fields.sha(_read(body, _Comparison).merge_base_commit.sha)
+def merge_base(body: bytes) -> str | None:
+    """The merge base of GET …/compare/BASE...HEAD, None where it names none."""
+    found = _read(body, _Comparison).merge_base_commit
+    return None if found is None else fields.sha(found.sha)
 
 
 def may_write(body: bytes) -> bool:

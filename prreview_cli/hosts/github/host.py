@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from prreview_cli.core import errors, marker
 from prreview_cli.core.ports.clock import Clock
-from prreview_cli.core.ports.host import PostedReview, PullRequest
+from prreview_cli.core.ports.host import PostedReview, PullRequest, SeenRepository
 from prreview_cli.core.profile import Host
 from prreview_cli.core.review import Review
 from prreview_cli.hosts.github import answers, markup, requests
 from prreview_cli.hosts.github.answers import StoredReview
 from prreview_cli.hosts.github.client import Answer, GitHubClient, NoAnswer
 from prreview_cli.hosts.github.failures import failure, is_rate_limit
+from prreview_cli.hosts.github.paging import Pages, has_next
 from prreview_cli.hosts.github.requests import Request
 from prreview_cli.secrecy import Secret
 
 T = TypeVar("T")
 
 ACTIONS_LOGIN = "github-actions[bot]"
-MOST_PAGES = 50
+MOST_PULLS_PAGES = 200
 _MOVED = frozenset({301, 302, 307, 308})
 _HARMLESS_SCOPES = frozenset({"user:email"})
 
@@ -119,15 +120,31 @@ class GitHubHost:
     async def _reviews_by_us(self, pull: PullRequest) -> list[StoredReview]:
         login = self._login or await self.identify()
         found: list[StoredReview] = []
-        for page in range(1, MOST_PAGES + 1):
-            request = requests.reviews(pull.repository, pull.number, page)
-            answer = self._good(request, await self._exchange(request))
-            listed = self._read(answers.reviews, answer, "the reviews")
+        # To stop at the last page as if these were all could mean to post a second time.
+        pages = Pages("reviews", lambda page: requests.reviews(pull.repository, pull.number, page), answers.reviews)
+        async for listed in self._pages(pages, f"{pull.repository}#{pull.number}"):
             found += [review for review in listed if review.is_by(login)]
-            if not _has_next(answer, len(listed)):
-                return sorted(found, key=lambda review: review.id)
-        # To stop here as if these were all could mean to post a second time.
-        raise errors.HostUnreachable(f"{pull.repository}#{pull.number} has more reviews than {MOST_PAGES} pages; not all could be read.")
+        return sorted(found, key=lambda review: review.id)
+
+    # -- listing -----------------------------------------------------------------------------------
+
+    async def repositories(self) -> list[SeenRepository]:
+        pages = Pages("repositories", requests.repositories, answers.repositories)
+        found = [repository async for listed in self._pages(pages, "The token") for repository in listed]
+        return [repository for repository in found if repository is not None]
+
+    async def open_pull_requests(self, repository: str) -> AsyncIterator[PullRequest]:
+        pages = Pages(
+            "open pull requests",
+            lambda page: requests.open_pulls(repository, page),
+            answers.pull_requests,
+            size=requests.PULLS_PAGE_SIZE,
+            most=MOST_PULLS_PAGES,
+            moved=f"{repository} has another name now.",
+        )
+        async for listed in self._pages(pages, repository):
+            for pull in listed:
+                yield pull
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -187,6 +204,18 @@ class GitHubHost:
 
     # -- shared ------------------------------------------------------------------------------------
 
+    async def _pages(self, pages: Pages[T], whose: str) -> AsyncIterator[list[T]]:
+        for page in range(1, pages.most + 1):
+            request = pages.request(page)
+            answer = await self._exchange(request)
+            if pages.moved and answer.status in _MOVED:
+                raise errors.RepositoryForbidden(pages.moved, remedy="Give the repository's present name.")
+            listed = self._read(pages.reader, self._good(request, answer), f"the {pages.what}")
+            yield listed
+            if not has_next(answer, len(listed), pages.size):
+                return
+        raise errors.HostUnreachable(f"{whose} has more {pages.what} than {pages.most} pages; not all could be read.")
+
     async def _present_name(self, repository_id: int) -> str:
         request = requests.repository(repository_id)
         found = self._read(answers.repository, self._good(request, await self._exchange(request)), "the repository")
@@ -221,12 +250,6 @@ def _refuse_wide(answer: Answer) -> None:
     wide = sorted(scope for scope in scopes - _HARMLESS_SCOPES if not scope.startswith("read:"))
     if wide:
         raise errors.HostTokenTooWide(f"The host token is a classic one that may do more than review: {', '.join(wide)[:200]}.")
-
-
-def _has_next(answer: Answer, listed: int) -> bool:
-    """The Link header says it; where there is none, a full page says that there may be more."""
-    links = answer.headers.get("link")
-    return 'rel="next"' in links if links is not None else listed >= requests.PAGE_SIZE
 
 
 def _unreachable(lost: NoAnswer) -> errors.HostUnreachable:

@@ -6,6 +6,7 @@ no place for an event: what it posts is a COMMENT. To approve, to merge or to la
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -15,14 +16,18 @@ from prreview_cli.core.review import Side
 from prreview_cli.hosts.github import fields
 
 PAGE_SIZE = 100
+PULLS_PAGE_SIZE = 50
+"""A hundred descriptions of 65,536 characters could be more than the client reads of one answer."""
 
 
 class Route(Enum):
     """Method and path; all there are."""
 
     USER = "GET", "/user"
+    USER_REPOSITORIES = "GET", "/user/repos"
     RATE_LIMIT = "GET", "/rate_limit"
     REPOSITORY = "GET", "/repositories/{id}"
+    PULLS = "GET", "/repos/{owner}/{name}/pulls"
     PULL = "GET", "/repos/{owner}/{name}/pulls/{number}"
     COMPARE = "GET", "/repos/{owner}/{name}/compare/{base}...{head}"
     PERMISSION = "GET", "/repos/{owner}/{name}/collaborators/{login}/permission"
@@ -102,6 +107,11 @@ def user() -> Request:
     return _request(Route.USER)
 
 
+def repositories(page: int) -> Request:
+    """One page (from 1) of the repositories that the token sees, in the order of their names."""
+    return _request(Route.USER_REPOSITORIES, query={"sort": "full_name", "per_page": PAGE_SIZE, "page": page})
+
+
 def rate_limit() -> Request:
     """A question that every live token may ask."""
     return _request(Route.RATE_LIMIT)
@@ -110,6 +120,12 @@ def rate_limit() -> Request:
 def repository(repository_id: int) -> Request:
     """A repository by its id, whatever it is called now."""
     return _request(Route.REPOSITORY, id=fields.identifier(repository_id))
+
+
+def open_pulls(full_name: str, page: int) -> Request:
+    """One page (from 1) of a repository's open pull requests, oldest first, so that a new one moves no other to another page."""
+    query: dict[str, str | int] = {"state": "open", "sort": "created", "direction": "asc", "per_page": PULLS_PAGE_SIZE, "page": page}
+    return _request(Route.PULLS, full_name, query)
 
 
 def pull(full_name: str, number: int) -> Request:
@@ -151,7 +167,7 @@ def delete_pending(full_name: str, number: int, review_id: int) -> Request:
 def _request(
     route: Route,
     full_name: str | None = None,
-    query: dict[str, int] | None = None,
+    query: Mapping[str, str | int] | None = None,
     *,
     body: NewReview | NewBody | None = None,
     **places: str | int,

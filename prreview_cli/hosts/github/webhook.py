@@ -63,6 +63,15 @@ class GitHubWebhook:
         except ValueError:
             return ""
 
+    def signed(self, body: bytes, event: str, delivery_id: str) -> Mapping[bytes, bytes]:
+        current, *_ = self._secrets()
+        return {
+            b"content-type": b"application/json",
+            _EVENT: event.encode(),
+            _DELIVERY: delivery_id.encode(),
+            _SIGNATURE: signature(body, current.reveal().encode()),
+        }
+
 
 def signature(body: bytes, key: bytes) -> bytes:
     """The value of X-Hub-Signature-256 for this raw body."""
@@ -99,10 +108,10 @@ class _Base(msgspec.Struct, gc=False):
 
 class _PullRequest(msgspec.Struct, gc=False):
     number: _Leaf
-    state: _Leaf
-    updated_at: _Leaf
     head: _Head
     base: _Base
+    state: _Leaf | None = None
+    updated_at: _Leaf | None = None
     user: _Account | None = None
     draft: _Leaf | None = None
     author_association: _Leaf | None = None
@@ -147,8 +156,17 @@ def _pull_request(body: bytes) -> Event:
 def _leaves(payload: _Payload) -> int:
     """How many scalars were kept."""
     pull, changes = payload.pull_request, payload.changes
-    optional = (pull.user, pull.draft, pull.author_association, payload.sender, payload.label, changes and changes.base)
-    return 8 + sum(part is not None for part in optional)
+    optional = (
+        pull.state,
+        pull.updated_at,
+        pull.user,
+        pull.draft,
+        pull.author_association,
+        payload.sender,
+        payload.label,
+        changes and changes.base,
+    )
+    return 6 + sum(part is not None for part in optional)
 
 
 def _event(payload: _Payload) -> PullRequestEvent:
@@ -161,8 +179,8 @@ def _event(payload: _Payload) -> PullRequestEvent:
         head_sha=fields.sha(pull.head.sha.value),
         base_ref=fields.line(pull.base.ref.value, 1024),
         draft=pull.draft is not None and fields.flag(pull.draft.value),
-        open=fields.is_open(pull.state.value),
-        updated_at=fields.instant(pull.updated_at.value),
+        open=pull.state is None or fields.is_open(pull.state.value),
+        updated_at=None if pull.updated_at is None else fields.instant(pull.updated_at.value),
         author=fields.GHOST if pull.user is None else fields.login(pull.user.login.value),
         author_association="NONE" if association is None else fields.line(association.value, 64),
         sender=fields.GHOST if payload.sender is None else fields.login(payload.sender.login.value),

@@ -18,7 +18,11 @@ def claim(tables: Tables, worker: str, capacity: Capacity, lease_s: float, now: 
     ready = [row for row in tables.jobs.values() if row.job.state is State.QUEUED and _may_run(tables, row, capacity)]
     if not ready:
         return None
-    row = min(ready, key=lambda row: (-row.job.priority, row.tag, row.job.id))
+    return hold(tables, min(ready, key=lambda row: (-row.job.priority, row.tag, row.job.id)), worker, lease_s, now)
+
+
+def hold(tables: Tables, row: Row, worker: str, lease_s: float, now: datetime) -> Lease:
+    """Give a queued job to a worker."""
     tables.step(row, Step.CLAIM, now, claim=row.job.claim + 1)
     row.worker, row.lease_until = worker, now + timedelta(seconds=lease_s)
     tables.turns[row.job.priority] = max(tables.turns.get(row.job.priority, 0), row.tag)
@@ -84,5 +88,10 @@ def _may_run(tables: Tables, row: Row, capacity: Capacity) -> bool:
     running = tables.running()
     if any(key_of(other.job) == key_of(row.job) for other in running):
         return False
-    of_repository = sum(other.job.repository_id == row.job.repository_id for other in running)
+    return room_in_repository(tables, row.job.repository_id, capacity)
+
+
+def room_in_repository(tables: Tables, repository_id: int, capacity: Capacity) -> bool:
+    """Whether one more job of this repository may run."""
+    of_repository = sum(other.job.repository_id == repository_id for other in tables.running())
     return capacity.per_repository == 0 or of_repository < capacity.per_repository

@@ -8,9 +8,9 @@ from datetime import datetime
 from prreview_cli.core.durations import Durations
 from prreview_cli.core.events import Answer, Decision, Delivery
 from prreview_cli.core.job import AT_REST, WAITING, AttemptCost, Job, Lease, Outcome, Standing, State, Target
-from prreview_cli.core.ports.store import Capacity, DeliveryRecord, Depth, History
+from prreview_cli.core.ports.store import Capacity, DeliveryRecord, Depth, Ended, History
 from prreview_cli.store.bell import Bell
-from prreview_cli.store.memory import endings, holds, requests
+from prreview_cli.store.memory import endings, holds, requests, taking
 from prreview_cli.store.memory.tables import Tables
 
 
@@ -39,6 +39,14 @@ class MemoryJobs:
         else:
             self._bell.ring()
         return lease
+
+    async def take(
+        self, target: Target, worker: str, capacity: Capacity, min_interval_s: float, lease_s: float, now: datetime
+    ) -> Lease | Answer | None:
+        taken = taking.take(self._tables, target, worker, capacity, min_interval_s, lease_s, now)
+        if taken is not None:
+            self._bell.ring()
+        return taken
 
     async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
         return holds.renew(self._tables, lease, lease_s, now)
@@ -71,6 +79,10 @@ class MemoryJobs:
         row = self._tables.jobs.get(job_id)
         return None if row is None else row.job
 
+    async def ended(self, since: datetime, until: datetime) -> list[Ended]:
+        at_rest = [row.job for row in self._tables.jobs.values() if row.job.state in AT_REST and since <= row.job.updated < until]
+        return [self._tables.ended(job) for job in sorted(at_rest, key=lambda job: (job.updated, job.id))]
+
     async def list(self, states: Sequence[State], limit: int | None) -> list[Job]:
         newest_first = reversed(self._tables.jobs.values())
         return [row.job for row in newest_first if not states or row.job.state in states][:limit]
@@ -86,6 +98,9 @@ class MemoryJobs:
             jobs=jobs,
             attempts=[attempt for attempt in self._tables.attempts if attempt.job in ids],
         )
+
+    async def delivery(self, id_: str) -> Delivery | None:
+        return next((each.delivery for each in reversed(self._tables.deliveries) if each.delivery.id == id_), None)
 
     async def depth(self, now: datetime) -> Depth:
         jobs = [row.job for row in self._tables.jobs.values()]

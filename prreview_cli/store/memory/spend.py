@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from prreview_cli.core import errors
 from prreview_cli.core.job import Lease, Standing
@@ -44,6 +44,14 @@ class MemorySpend:
 
     async def today(self, now: datetime) -> float:
         return self._sum(lambda call: _day(call.reserved) == _day(now)).usd
+
+    async def by_day(self, first: date, last: date) -> dict[date, float]:
+        spent: dict[date, Usage] = {}
+        for call in self._tables.calls.values():
+            day = call.reserved.astimezone(UTC).date()
+            if first <= day <= last:
+                spent[day] = spent.get(day, Usage()) + call.usage
+        return {day: spent[day].usd for day in sorted(spent)}
 
     async def requests_by_status(self) -> dict[str, int]:
         made = [call for call in self._tables.calls.values() if call.settled and (call.status is not None or call.usage.model_calls)]

@@ -12,7 +12,7 @@ from typing import Any
 
 from prreview_cli.core.durations import REVIEW_BOUNDS_S, Durations
 from prreview_cli.core.job import WAITING, Job, Lease, Standing, State, Step, after
-from prreview_cli.core.ports.store import Attempt, Beat, DeliveryRecord, Pause
+from prreview_cli.core.ports.store import Attempt, Beat, DeliveryRecord, Ended, Pause, gist_of
 from prreview_cli.core.review import Review, Usage
 from prreview_cli.store import wording
 
@@ -111,6 +111,13 @@ class Tables:
         """The hold on this job has ended with a posted review."""
         attempt = next(each for each in self.attempts if (each.job, each.claim) == (job.id, job.claim))
         self.reviews_took.add(max(0.0, (now - attempt.started).total_seconds()))
+
+    def ended(self, job: Job) -> Ended:
+        """A job at rest, with what it took and came to."""
+        failures = [each.failure for each in self.attempts if each.job == job.id and each.failure is not None]
+        usage = sum((call.usage for call in self.calls.values() if call.job == job.id), Usage())
+        review = self.reviews.get(job.id)
+        return Ended(job, usage, tuple(failures), None if review is None else gist_of(review))
 
     def take_turn(self, row: Row) -> None:
         """Queue up behind the last waiting job of the same repository, or else behind the running turn."""

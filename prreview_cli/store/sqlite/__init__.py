@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Jobs, Pools, Reviews, Spend, Switches
+from prreview_cli.store.sqlite.bodies import Bodies
 from prreview_cli.store.sqlite.connect import connect
 from prreview_cli.store.sqlite.database import Database
 from prreview_cli.store.sqlite.jobs import SqliteJobs
@@ -26,7 +27,8 @@ class SqliteStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._liveness = Liveness(database.path)
-        self.jobs: Jobs = SqliteJobs(database, self._liveness)
+        self._bodies = Bodies(database)
+        self.jobs: Jobs = SqliteJobs(database, self._liveness, self._bodies)
         self.reviews: Reviews = SqliteReviews(database)
         self.spend: Spend = SqliteSpend(database)
         self.switches: Switches = SqliteSwitches(database)
@@ -39,6 +41,7 @@ class SqliteStore:
         await self._database.check_writable()
 
     async def close(self) -> None:
+        await self._bodies.kept()
         await self._database.close()
         self._liveness.release()
 

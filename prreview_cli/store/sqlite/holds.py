@@ -32,8 +32,22 @@ def claim(db: sqlite3.Connection, worker: str, capacity: Capacity, lease: int, n
         db.execute(_SQL["take_turn"], {"id": ripe["id"]})
         db.execute(_SQL["ripen"], {"id": ripe["id"], "now": now})
     row = one(db, _SQL["claim"], {**bounds(capacity, now), "worker": worker, "lease_until": now + lease})
+    return None if row is None else _held_by(db, row, worker, now)
+
+
+class NoRoom(Exception):
+    """A job may not be taken now; raised so that whatever was written for it is undone."""
+
+
+def take(db: sqlite3.Connection, id_: str, worker: str, capacity: Capacity, lease: int, now: int) -> Lease:
+    """Take this waiting job; NoRoom if it may not be taken now."""
+    row = one(db, _SQL["take"], {**bounds(capacity, now), "id": row_id(id_), "worker": worker, "lease_until": now + lease})
     if row is None:
-        return None
+        raise NoRoom
+    return _held_by(db, row, worker, now)
+
+
+def _held_by(db: sqlite3.Connection, row: sqlite3.Row, worker: str, now: int) -> Lease:
     db.execute(_SQL["turn"], {"priority": row["priority"], "tag": row["tag"]})
     db.execute(_SQL["open_attempt"], {"id": row["id"], "claim": row["claim"], "worker": worker, "now": now})
     return Lease(job(row), worker)

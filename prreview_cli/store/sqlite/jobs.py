@@ -11,10 +11,11 @@ from datetime import datetime
 from prreview_cli.core.durations import Durations
 from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.events import Answer, Decision, Delivery
-from prreview_cli.core.job import AttemptCost, HandBack, Job, Lease, Outcome, Standing, State, Target
-from prreview_cli.core.ports.store import Capacity, Depth, History
+from prreview_cli.core.job import AttemptCost, HandBack, Job, Lease, Outcome, Skipped, Standing, State, Target
+from prreview_cli.core.ports.store import Capacity, Depth, Ended, History
 from prreview_cli.store import rulings
-from prreview_cli.store.sqlite import endings, holds, lookups, requests
+from prreview_cli.store.sqlite import endings, holds, lookups, requests, taking
+from prreview_cli.store.sqlite.bodies import Bodies
 from prreview_cli.store.sqlite.database import Database
 from prreview_cli.store.sqlite.liveness import Liveness
 from prreview_cli.store.sqlite.rows import duration, millis
@@ -23,13 +24,17 @@ from prreview_cli.store.sqlite.rows import duration, millis
 class SqliteJobs:
     """`Jobs` over one database."""
 
-    def __init__(self, database: Database, liveness: Liveness) -> None:
+    def __init__(self, database: Database, liveness: Liveness, bodies: Bodies) -> None:
         self._database = database
+        self._bodies = bodies
         self._liveness = liveness
 
     async def accept(self, delivery: Delivery, decision: Decision, min_interval_s: float, now: datetime) -> Answer:
         interval, at = duration(min_interval_s), millis(now)
-        return await self._database.write(lambda db: requests.accept(db, delivery, decision, interval, at), durable=True)
+        answer, row = await self._database.write(lambda db: requests.accept(db, delivery, decision, interval, at), durable=True)
+        if delivery.body is not None:
+            self._bodies.keep(row, delivery.body)
+        return answer
 
     async def request(self, target: Target, min_interval_s: float, now: datetime) -> Answer:
         interval, at = duration(min_interval_s), millis(now)
@@ -47,6 +52,24 @@ class SqliteJobs:
             with contextlib.suppress(StoreUnusable):
                 if (taken := await claiming) is not None:
                     await self.settle(taken, HandBack("Its worker stopped while it took the job."), AttemptCost(), now)
+            raise
+
+    async def take(
+        self, target: Target, worker: str, capacity: Capacity, min_interval_s: float, lease_s: float, now: datetime
+    ) -> Lease | Answer | None:
+        interval, lease, at = duration(min_interval_s), duration(lease_s), millis(now)
+        submitted = self._database.submit(lambda db: taking.take(db, target, worker, capacity, interval, lease, at), durable=True)
+        try:
+            return await asyncio.shield(submitted)
+        except holds.NoRoom:
+            return None
+        except asyncio.CancelledError:
+            # A job made for this call alone is wanted by nobody any more; one that waited before goes on waiting.
+            with contextlib.suppress(StoreUnusable, holds.NoRoom):
+                if isinstance(taken := await submitted, Lease):
+                    reason = "Its review was interrupted while it began."
+                    ours = taken.job.claim == 1 and millis(taken.job.created) == at
+                    await self.settle(taken, Skipped(reason) if ours else HandBack(reason), AttemptCost(), now)
             raise
 
     async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
@@ -86,11 +109,18 @@ class SqliteJobs:
     async def get(self, job_id: str) -> Job | None:
         return await self._database.read(lambda db: lookups.get(db, job_id))
 
+    async def ended(self, since: datetime, until: datetime) -> list[Ended]:
+        return await self._database.read(lambda db: lookups.ended(db, millis(since), millis(until)))
+
     async def list(self, states: Sequence[State], limit: int | None) -> list[Job]:
         return await self._database.read(lambda db: lookups.newest(db, states, limit))
 
     async def history(self, repository: str, number: int) -> History:
         return await self._database.read(lambda db: lookups.history(db, repository, number))
+
+    async def delivery(self, id_: str) -> Delivery | None:
+        await self._bodies.kept()
+        return await self._database.read(lambda db: lookups.delivery_of(db, id_))
 
     async def depth(self, now: datetime) -> Depth:
         return await self._database.read(lambda db: lookups.depth(db, millis(now)))

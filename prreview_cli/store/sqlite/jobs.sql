@@ -98,6 +98,20 @@ WHERE id = (
   AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
 RETURNING *;
 
+-- name: take
+-- Take this one job, under the same bounds as a claim, and only while none of its pull request runs.
+UPDATE job SET
+    state = 'running', claim = claim + 1, worker = :worker, lease_until = :lease_until,
+    reason = NULL, failure = NULL, due = NULL, updated = :now
+WHERE id = :id AND state IN ('queued', 'scheduled')
+  AND (SELECT count(*) FROM job WHERE state = 'running') < :reviews
+  AND (:per_repository = 0 OR (SELECT count(*) FROM job AS held
+                               WHERE held.state = 'running' AND held.repository_id = job.repository_id) < :per_repository)
+  AND NOT EXISTS (SELECT 1 FROM job AS held
+                  WHERE held.state = 'running' AND held.repository_id = job.repository_id AND held.number = job.number)
+  AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
+RETURNING *;
+
 -- name: turn
 -- The turn of the job just taken now runs.
 INSERT INTO turn (priority, tag) VALUES (:priority, :tag) ON CONFLICT DO UPDATE SET tag = max(tag, excluded.tag);
@@ -159,6 +173,14 @@ SELECT * FROM hold;
 INSERT INTO delivery (delivery, event, action, received, repository_id, repository, number, head_sha, status, reason, job)
 VALUES (:delivery, :event, :action, :received, :repository_id, :repository, :number, :head_sha, :status, :reason, :job);
 
+-- name: insert_body
+-- Kept after its delivery; one that is pruned by then has no body any more.
+INSERT OR IGNORE INTO delivery_body (id, body) SELECT id, :body FROM delivery WHERE id = :id;
+
+-- name: delivery_of
+-- The newest delivery to which the host gave this id, with its body.
+SELECT delivery.*, body FROM delivery LEFT JOIN delivery_body USING (id) WHERE delivery = :delivery ORDER BY id DESC LIMIT 1;
+
 -- name: job
 SELECT * FROM job WHERE id = :id;
 
@@ -190,6 +212,16 @@ ORDER BY attempt.id;
 -- name: deliveries_of
 SELECT * FROM delivery WHERE repository = :repository COLLATE NOCASE AND number = :number ORDER BY id;
 
+-- name: ended
+-- The jobs that came to rest in a period, with their stored reviews.
+SELECT job.*, review.body FROM job INDEXED BY job_old LEFT JOIN review ON review.job = job.id
+WHERE state IN ('posted', 'skipped', 'superseded', 'dead') AND updated >= :since AND updated < :until
+ORDER BY updated, job.id;
+
+-- name: failures_of
+-- The classes of a job's failed attempts.
+SELECT failure FROM attempt WHERE job = :id AND failure IS NOT NULL ORDER BY claim;
+
 -- name: counts
 SELECT 'queued' AS state, count(*) AS jobs FROM job WHERE state = 'queued'
 UNION ALL SELECT 'scheduled', count(*) FROM job WHERE state = 'scheduled'
@@ -214,6 +246,10 @@ SELECT * FROM review_time;
 
 -- name: attempt_began
 SELECT started FROM attempt WHERE job = :id AND claim = :claim;
+
+-- name: prune_bodies
+-- Those of the deliveries that `prune_deliveries` is about to take.
+DELETE FROM delivery_body WHERE id IN (SELECT id FROM delivery WHERE received < :before ORDER BY received, id LIMIT :limit);
 
 -- name: prune_deliveries
 DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received < :before ORDER BY received, id LIMIT :limit);

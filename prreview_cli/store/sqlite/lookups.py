@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
 
 from prreview_cli.core.durations import REVIEW_BOUNDS_S, Durations
+from prreview_cli.core.events import Delivery
 from prreview_cli.core.job import WAITING, Job, State
-from prreview_cli.core.ports.store import Depth, History
+from prreview_cli.core.ports.store import Depth, Ended, History
+from prreview_cli.store.sqlite.bodies import GZIP
 from prreview_cli.store.sqlite.queries import load
-from prreview_cli.store.sqlite.rows import attempt, delivery_record, job, maybe_moment, one, row_id
+from prreview_cli.store.sqlite.rows import attempt, delivery_record, gist, job, maybe_moment, one, row_id, usage
 
 _SQL = load("jobs.sql")
 _POOLS = load("pools.sql")
+_SPEND = load("spend.sql")
 _ALL = -1  # SQLite's word for no LIMIT
 
 
@@ -45,6 +51,26 @@ def history(db: sqlite3.Connection, repository: str, number: int) -> History:
         jobs=[job(row) for row in db.execute(_SQL["jobs_of"], name).fetchall()],
         attempts=[attempt(row) for row in db.execute(_SQL["attempts_of"], name).fetchall()],
     )
+
+
+def ended(db: sqlite3.Connection, since: int, until: int) -> list[Ended]:
+    """The jobs that came to rest in a period. Row by row, so that no more than one review's text is held at a time."""
+    with closing(db.execute(_SQL["ended"], {"since": since, "until": until})) as rows:
+        return [_ended(db, row) for row in rows]
+
+
+def _ended(db: sqlite3.Connection, row: sqlite3.Row) -> Ended:
+    id_ = {"id": row["id"]}
+    failures = [failed["failure"] for failed in db.execute(_SQL["failures_of"], id_).fetchall()]
+    return Ended(job(row), usage(one(db, _SPEND["usage"], id_)), tuple(failures), None if row["body"] is None else gist(row["body"]))
+
+
+def delivery_of(db: sqlite3.Connection, id_: str) -> Delivery | None:
+    """The newest delivery of the host's id, with its body."""
+    row = one(db, _SQL["delivery_of"], {"delivery": id_})
+    if row is None:
+        return None
+    return replace(delivery_record(row).delivery, body=None if row["body"] is None else zlib.decompress(row["body"], wbits=GZIP))
 
 
 def depth(db: sqlite3.Connection, now: int) -> Depth:
@@ -82,7 +108,9 @@ def forget(db: sqlite3.Connection, workers: Iterable[str]) -> None:
 
 def prune(db: sqlite3.Connection, before: int, limit: int) -> int:
     """Delete the oldest deliveries, then the oldest jobs at rest, up to the limit."""
-    deleted = db.execute(_SQL["prune_deliveries"], {"before": before, "limit": limit}).rowcount
+    old_deliveries = {"before": before, "limit": limit}
+    db.execute(_SQL["prune_bodies"], old_deliveries)
+    deleted = db.execute(_SQL["prune_deliveries"], old_deliveries).rowcount
     old = db.execute(_SQL["old_jobs"], {"before": before, "limit": limit - deleted}).fetchall()
     for row in old:
         db.execute(_SQL["prune_attempts"], {"id": row["id"]})

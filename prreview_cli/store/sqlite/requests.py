@@ -15,8 +15,8 @@ from prreview_cli.store.sqlite.rows import job_id, millis, one
 _SQL = load("jobs.sql")
 
 
-def accept(db: sqlite3.Connection, delivery: Delivery, decision: Decision, min_interval: int, now: int) -> Answer:
-    """Decide, and record the delivery with its answer."""
+def accept(db: sqlite3.Connection, delivery: Delivery, decision: Decision, min_interval: int, now: int) -> tuple[Answer, int]:
+    """Decide, and record the delivery with its answer; the row it is recorded in."""
     answer = _decide(db, decision, min_interval, now)
     row = {
         "delivery": delivery.id,
@@ -31,8 +31,7 @@ def accept(db: sqlite3.Connection, delivery: Delivery, decision: Decision, min_i
         "reason": answer.reason,
         "job": answer.job,
     }
-    db.execute(_SQL["insert_delivery"], row)
-    return answer
+    return answer, db.execute(_SQL["insert_delivery"], row).lastrowid or 0
 
 
 def _decide(db: sqlite3.Connection, decision: Decision, min_interval: int, now: int) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -10,7 +11,11 @@ from typing import Any
 
 from prreview_cli.core.events import Answer, AnswerStatus, Delivery
 from prreview_cli.core.job import AttemptCost, Job, State
-from prreview_cli.core.ports.store import Attempt, DeliveryRecord
+from prreview_cli.core.ports.store import Attempt, DeliveryRecord, Gist, gist_of
+from prreview_cli.core.review import Usage, from_json
+
+NANO = 1_000_000_000
+"""Nano-USD in one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -114,3 +119,13 @@ def delivery_record(row: sqlite3.Row) -> DeliveryRecord:
         head_sha=row["head_sha"],
     )
     return DeliveryRecord(delivery, Answer(AnswerStatus(row["status"]), row["reason"], row["job"]))
+
+
+def usage(row: sqlite3.Row) -> Usage:
+    """A sum over `spend`."""
+    return Usage(row["input_tokens"], row["output_tokens"], row["nano_usd"] / NANO, row["model_calls"])
+
+
+def gist(body: str) -> Gist:
+    """What a row of `review` comes to."""
+    return gist_of(from_json(json.loads(body)))

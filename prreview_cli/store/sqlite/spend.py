@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from prreview_cli.core import errors
@@ -15,11 +15,11 @@ from prreview_cli.store import wording
 from prreview_cli.store.sqlite.database import Database
 from prreview_cli.store.sqlite.holds import standing
 from prreview_cli.store.sqlite.queries import load
-from prreview_cli.store.sqlite.rows import millis, one, row_id
+from prreview_cli.store.sqlite.rows import NANO, millis, one, row_id, usage
 
 _SQL = load("spend.sql")
-_NANO = 1_000_000_000
 _DAY_MS = 86_400_000
+_FIRST_DAY = date(1970, 1, 1)
 
 
 class SqliteSpend:
@@ -36,10 +36,15 @@ class SqliteSpend:
 
     async def of_job(self, job_id: str) -> Usage:
         row = await self._database.read(lambda db: one(db, _SQL["usage"], {"id": row_id(job_id)}))
-        return Usage(row["input_tokens"], row["output_tokens"], row["nano_usd"] / _NANO, row["model_calls"])
+        return usage(row)
 
     async def today(self, now: datetime) -> float:
         return await self._sum("of_day", {"day": _day(millis(now))})
+
+    async def by_day(self, first: date, last: date) -> dict[date, float]:
+        days = {"first": (first - _FIRST_DAY).days, "last": (last - _FIRST_DAY).days}
+        rows = await self._database.read(lambda db: db.execute(_SQL["by_day"], days).fetchall())
+        return {_FIRST_DAY + timedelta(days=row["day"]): row["nano_usd"] / NANO for row in rows}
 
     async def requests_by_status(self) -> dict[str, int]:
         rows = await self._database.read(lambda db: db.execute(_SQL["requests"]).fetchall())
@@ -49,7 +54,7 @@ class SqliteSpend:
         return await self._sum("total", {})
 
     async def _sum(self, query: str, values: Mapping[str, int]) -> float:
-        return await self._database.read(lambda db: _spent(db, query, values) / _NANO)
+        return await self._database.read(lambda db: _spent(db, query, values) / NANO)
 
 
 def _reserve(db: sqlite3.Connection, lease: Lease | None, usd: float, caps: Caps, now: int) -> str:
@@ -89,11 +94,11 @@ def _spent(db: sqlite3.Connection, query: str, values: Mapping[str, Any]) -> int
 
 def _check(cap: str, limit: float, nano: int, spent: int) -> None:
     if spent + nano > _nano(limit):
-        raise CapReached(cap, limit, spent / _NANO)
+        raise CapReached(cap, limit, spent / NANO)
 
 
 def _nano(usd: float) -> int:
-    return round(usd * _NANO)
+    return round(usd * NANO)
 
 
 def _day(millis: int) -> int:

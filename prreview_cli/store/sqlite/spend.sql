@@ -9,6 +9,9 @@ SELECT ifnull(sum(nano_usd), 0) AS nano_usd FROM spend WHERE repository_id = :re
 -- name: of_day
 SELECT ifnull(sum(nano_usd), 0) AS nano_usd FROM spend_day WHERE day = :day;
 
+-- name: by_day
+SELECT day, nano_usd FROM spend_day WHERE day BETWEEN :first AND :last ORDER BY day;
+
 -- name: reserve
 INSERT INTO spend (job, repository_id, number, day, nano_usd, reserved)
 VALUES (:id, :repository_id, :number, :day, :nano_usd, :now);

@@ -29,10 +29,18 @@ async def repository(desk: Desk, call: Call) -> Response:
     return json_response(desk.shapes.repository(call.hosted, alone=True))
 
 
+async def repositories(desk: Desk, call: Call) -> Response:
+    """The repositories that the token sees: all there are, by name."""
+    known = sorted(desk.world.repositories.values(), key=lambda hosted: hosted.name)
+    return desk.page(call, [desk.shapes.repository(hosted) for hosted in known])
+
+
 async def pulls(desk: Desk, call: Call) -> Response:
-    """Pull requests, newest first; open ones unless `state` says otherwise."""
+    """Pull requests, newest first unless `direction` says otherwise; open ones unless `state` does."""
     wanted = call.request.query.get("state", "open")
-    chosen = [pull for pull in reversed(call.hosted.pulls.values()) if wanted in {"all", pull.state}]
+    chosen = [pull for pull in call.hosted.pulls.values() if wanted in {"all", pull.state}]
+    if call.request.query.get("direction", "desc") == "desc":
+        chosen.reverse()
     return desk.page(call, [desk.shapes.pull_request(call.hosted, pull, alone=False) for pull in chosen])
 
 

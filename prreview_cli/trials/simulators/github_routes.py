@@ -17,6 +17,7 @@ REVIEW_POSTED = "POST /repos/O/R/pulls/N/reviews"
 _Answer = Callable[[Desk, Call], Awaitable[Response]]
 _ROUTES: dict[str, _Answer] = {
     "GET /user": reading.user,
+    "GET /user/repos": reading.repositories,
     "GET /rate_limit": reading.rate_limit,
     "GET /repositories/ID": reading.repository,
     "GET /repos/O/R": reading.repository,

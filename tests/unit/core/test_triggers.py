@@ -13,6 +13,7 @@ from prreview_cli.core.profile import ReviewPolicy
 from prreview_cli.core.triggers import covers, decide
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+ARRIVED = datetime(2026, 11, 24, 12, 0, 5, tzinfo=UTC)
 POLICY = ReviewPolicy()
 ACTIONS = [
     "assigned",
@@ -59,7 +60,7 @@ def event(**changes: Any) -> PullRequestEvent:
 
 
 def decided(policy: ReviewPolicy = POLICY, repositories: tuple[str, ...] = (), own_login: str | None = None, **changes: Any) -> Any:
-    return decide(event(**changes), policy, repositories, own_login)
+    return decide(event(**changes), policy, repositories, own_login, ARRIVED)
 
 
 @pytest.mark.parametrize("draft", [False, True])
@@ -217,16 +218,21 @@ def test_the_profile_says_which_repositories(globs: tuple[str, ...], *, covered:
 
 
 def test_a_ping_is_answered_whatever_the_policy() -> None:
-    decision = decide(Ping(), POLICY, ("other/*",), None)
+    decision = decide(Ping(), POLICY, ("other/*",), None, ARRIVED)
     assert isinstance(decision, Ignore)
     assert "ping" in decision.reason
 
 
 def test_what_is_not_for_us_keeps_its_reason() -> None:
-    assert decide(Unrelated("A push."), POLICY, (), None) == Ignore("A push.")
+    assert decide(Unrelated("A push."), POLICY, (), None, ARRIVED) == Ignore("A push.")
 
 
 def test_an_odd_action_is_shown_short_and_quoted() -> None:
     decision = decided(action="x" * 5000)
     assert isinstance(decision, Ignore)
     assert len(decision.reason) < 100
+
+
+def test_an_event_that_does_not_say_when_is_as_new_as_its_arrival() -> None:
+    review, cancel = decided(updated_at=None), decided(action="closed", updated_at=None)
+    assert (review.target.updated_at, cancel.updated_at) == (ARRIVED, ARRIVED)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from prreview_cli.core import errors
+from prreview_cli.core.ports.host import SeenRepository
 from prreview_cli.hosts.github import answers, requests
 from prreview_cli.hosts.github.client import Answer
 from prreview_cli.hosts.github.failures import failure
@@ -130,3 +131,32 @@ def test_only_write_and_more_may_write(permission: str, role: str, *, may: bool)
 def test_an_answer_that_is_no_review_is_a_value_error(body: bytes) -> None:
     with pytest.raises(ValueError):
         answers.review(body)
+
+
+def test_what_a_host_leaves_out_is_unknown_and_not_an_error() -> None:
+    bare = {
+        "number": 3,
+        "state": "open",
+        "head": {"sha": "a" * 40},
+        "base": {"sha": "b" * 40, "ref": "main", "repo": {"id": 7, "full_name": "octo/demo"}},
+    }
+    pull = answers.pull_request(json.dumps(bare).encode())
+    assert (pull.updated_at, pull.author_association, pull.draft, pull.title) == (None, "NONE", False, "")
+    assert answers.merge_base(b'{"status": "diverged"}') is None
+
+
+def test_archived_and_disabled_repositories_keep_their_place_on_the_page() -> None:
+    listed = [
+        {"id": 7, "full_name": "octo/a"},
+        {"id": 8, "full_name": "octo/b", "archived": True},
+        {"id": 9, "full_name": "octo/c", "disabled": True},
+    ]
+    assert answers.repositories(json.dumps(listed).encode()) == [SeenRepository(7, "octo/a"), None, None]
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[null]", b'[{"id": 7}]', b'[{"id": 7, "full_name": "octo"}]', b"[" * 100_000])
+def test_an_answer_that_is_no_list_of_repositories_is_a_value_error(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        answers.repositories(body)
+    with pytest.raises(ValueError):
+        answers.pull_requests(body)

@@ -51,6 +51,8 @@ def test_each_question_has_its_path() -> None:
     built = {
         requests.user(): "GET /user",
         requests.rate_limit(): "GET /rate_limit",
+        requests.repositories(2): "GET /user/repos?sort=full_name&per_page=100&page=2",
+        requests.open_pulls("octo/demo", 2): "GET /repos/octo/demo/pulls?state=open&sort=created&direction=asc&per_page=50&page=2",
         requests.repository(7): "GET /repositories/7",
         requests.pull("octo/demo", 3): "GET /repos/octo/demo/pulls/3",
         requests.compare("octo/demo", SHA, "b" * 40): f"GET /repos/octo/demo/compare/{SHA}...{'b' * 40}?per_page=1",
@@ -71,6 +73,8 @@ def test_each_question_has_its_path() -> None:
 def test_a_name_cannot_lead_to_another_route(name: str) -> None:
     with pytest.raises(ValueError):
         requests.pull(name, 3)
+    with pytest.raises(ValueError):
+        requests.open_pulls(name, 1)
 
 
 def test_neither_can_a_number_a_commit_or_a_login() -> None:

@@ -415,10 +415,22 @@ def test_a_recorded_delivery_ends_as_it_should(name: str) -> None:
     headers = signed(body) | {b"x-github-event": name.split("/", maxsplit=1)[0].encode()}
     webhook = reader(CURRENT)
     assert webhook.authentic(body, headers)
-    decision = decide(webhook.read(body, headers), ReviewPolicy(), (), "prreview-bot")
+    decision = decide(webhook.read(body, headers), ReviewPolicy(), (), "prreview-bot", datetime(2026, 11, 24, tzinfo=UTC))
     assert type(decision) is RECORDED[name]
     if isinstance(decision, Review):
         target = decision.target
         assert (target.repository_id, target.repository, target.number) == (186853002, "Codertocat/Hello-World", 2)
         assert target.head_sha == "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
         assert target.admitted
+
+
+# -- what may be missing -----------------------------------------------------------------------------
+
+
+def test_a_payload_without_state_and_time_is_an_open_pull_request_of_unknown_age() -> None:
+    whole = payload()
+    del whole["pull_request"]["state"], whole["pull_request"]["updated_at"]
+
+    event = read(whole)
+
+    assert (event.open, event.updated_at) == (True, None)
