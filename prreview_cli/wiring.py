@@ -20,7 +20,7 @@ from prreview_cli.core.ports.agent import Agent, AgentKind
 from prreview_cli.core.ports.alerts import Alerts
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.gateway import Gateway
-from prreview_cli.core.ports.host import CodeHost
+from prreview_cli.core.ports.host import CodeHost, WebhookReader
 from prreview_cli.core.ports.snapshots import Snapshots
 from prreview_cli.core.ports.store import Store
 from prreview_cli.core.profile import Profile, SecretName
@@ -28,7 +28,7 @@ from prreview_cli.secrecy import Matcher, Secret
 from prreview_cli.services.intake import Intake
 from prreview_cli.services.janitor import Janitor
 from prreview_cli.services.kill_switch import KillSwitch
-from prreview_cli.services.pool import Pool
+from prreview_cli.services.pool import ENDLESS, Pool, Stint
 from prreview_cli.services.pulse import Pulse
 from prreview_cli.services.reviewer import Reviewer
 from prreview_cli.services.settlement import Settlement
@@ -92,7 +92,7 @@ class House:
         """Start this process's log; a `quiet` one goes to its file alone."""
         folder = self.state / "logs"
         folder.mkdir(mode=0o700, exist_ok=True)
-        self.keyhole.redact("")  # builds the matcher now (25 ms), and not at the first delivery's line
+        self.keyhole.redact("")  # builds the matcher now (tens of ms), and not at the first delivery's line
         return open_log(folder, program, level=self.profile.state.log_level, redact=self.keyhole.redact, quiet=quiet)
 
     def kill_switch(self, store: Store) -> KillSwitch:
@@ -124,10 +124,10 @@ class House:
 
         profile = self.profile
         self.vault.get(SecretName.WEBHOOK_SECRET)
-        reader = webhook(profile, self._webhook_secrets)
+        reader = webhook(profile, self.webhook_secrets)
         return Intake(reader, store, profile.review, profile.host.repositories, self.clock, own_login=profile.host.login)
 
-    def _webhook_secrets(self) -> Sequence[Secret]:
+    def webhook_secrets(self) -> Sequence[Secret]:
         """The current webhook secret and, during a rotation, the previous one."""
         names = [SecretName.WEBHOOK_SECRET]
         if SecretName.WEBHOOK_SECRET_PREVIOUS in self.profile.secrets:
@@ -270,7 +270,7 @@ def _agent(house: House, kind: AgentKind, folder: Path, *, confine: bool) -> Age
 
 
 @asynccontextmanager
-async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell: Cell) -> AsyncIterator[Crew]:
+async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell: Cell, stint: Stint = ENDLESS) -> AsyncIterator[Crew]:
     """The worker pool of a profile, composed."""
     profile, clock, workers = house.profile, house.clock, house.profile.workers
     worker = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -300,7 +300,7 @@ async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell
         def forget(before: datetime) -> None:
             remove_old(house.state / "logs", before)
 
-        pool = Pool(worker, slots, workers, store, reviewer, settlement, kill_switch, introduce, clock)
+        pool = Pool(worker, slots, workers, store, reviewer, settlement, kill_switch, introduce, clock, stint)
         janitor = Janitor(profile.environment, store.jobs, house.alerts, clock, workers.max_attempts, profile.state.keep_days, forget)
         pulse = Pulse(worker, os.getpid(), slots, store.pools, clock, lambda: gateway.calls_in_flight)
         try:
@@ -325,3 +325,22 @@ def cell(profile: Profile, *, allow_unsandboxed: bool) -> Cell:
         raise sandbox.refusal(absent)
     confined = not sandbox.missing(["files"], layers)
     return Cell(confined, (sandbox.note(absent),) if absent else ())
+
+
+@asynccontextmanager
+async def ops_listener(house: House, store: Store, port: int) -> AsyncIterator[str]:
+    """The listener on loopback alone, for a pool without a server; its address."""
+    from prreview_cli.telemetry.metrics import Metrics  # noqa: PLC0415 - only who listens needs these
+    from prreview_cli.web.listener import Listener  # noqa: PLC0415
+    from prreview_cli.web.ops import Ops  # noqa: PLC0415
+
+    ops = Ops(store, house.clock, Metrics(), house.profile.environment)
+    async with Listener(ops, "127.0.0.1", port, setting="--ops-port") as inside:
+        yield inside.url
+
+
+def webhook_dialect(house: House) -> WebhookReader:
+    """How the profile's host signs and words a delivery, with the profile's webhook secrets."""
+    from prreview_cli.hosts import webhook  # noqa: PLC0415 - only a replay needs it
+
+    return webhook(house.profile, house.webhook_secrets)

@@ -56,7 +56,7 @@ class Lines:
         if progress.phase != self._phase:
             if not self._phase:
                 say(told(progress.options))
-                for sentence in _missing(progress):
+                for sentence in cell_lacks(progress.missing):
                     say(sentence)
             self._phase = progress.phase
             say(f"{progress.phase} …")
@@ -74,8 +74,10 @@ def told(options: Options) -> str:
     """What is fired at what, in a line."""
     pace = "at once" if options.rate is None else f"{options.rate:g} a second"
     again = f", each {options.duplicates + 1} times" if options.duplicates else ""
+    limits = f" · the limits of {options.limits.profile}" if options.limits.profile else ""
     agent = "the real Claude CLI" if options.agent == "claude" else "the scripted agent"
-    return f"{_count(options.burst, 'webhook')} {pace}{again} · {_count(options.workers, 'worker')} · {agent}, model and host simulated"
+    work = f"{_count(options.burst, 'webhook')} {pace}{again} · {_count(options.workers, 'worker')}"
+    return f"{work} · {agent}, model and host simulated{limits}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def picture(progress: Progress, width: int, encoding: str) -> Group:
     times = f"   p50 {acks.p50_ms:.1f} ms   p99 {acks.p99_ms:.1f} ms   max {acks.max_ms:.1f} ms" if acks.count else ""
     return Group(
         Text.assemble(("load-test  ", "bold"), told(options), overflow="ellipsis", no_wrap=True),
-        *(Text(sentence, "yellow") for sentence in _missing(progress)),
+        *(Text(sentence, "yellow") for sentence in cell_lacks(progress.missing)),
         Text(""),
         *(row.drawn(width, encoding) for row in _rows(options, progress.samples)),
         Text(""),
@@ -123,15 +125,16 @@ def _rows(options: Options, samples: Sequence[Sample]) -> Iterator[_Row]:
     depth = [sample.queued for sample in samples]
     yield _Row("waiting", "yellow", depth, max([*depth, options.burst]), str(queued))
     reviews = [sample.in_flight for sample in samples]
-    words = f"{flying} of {options.workers}"
-    yield _Row("in flight", "cyan", reviews, max([*reviews, options.workers + options.workers // 4 + 1]), words, options.workers)
+    words = f"{flying} of {options.bound}"
+    yield _Row("in flight", "cyan", reviews, max([*reviews, options.bound + options.bound // 4 + 1]), words, options.bound)
     yield _Row("posted", "green", [sample.posted for sample in samples], options.burst, f"{posted} of {options.burst}")
 
 
-def _missing(progress: Progress) -> list[str]:
-    if not progress.missing:
+def cell_lacks(missing: Sequence[str]) -> list[str]:
+    """What is said where layers of the agent's cell are missing."""
+    if not missing:
         return []
-    layers = " and ".join(progress.missing)
+    layers = " and ".join(missing)
     return [f"The agent's cell lacks the {layers} layer on this machine. Nothing foreign is read here, so it runs without."]
 
 

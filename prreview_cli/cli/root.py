@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -17,14 +16,21 @@ COMMANDS = {
     "serve": "Receive webhooks and review the pull requests they name.",
     "work": "Run the workers alone, on the queue that `serve` fills.",
     "enqueue": "Queue one pull request by hand.",
-    "load-test": "Fire webhooks at real processes over simulators; needs no key.",
+    "load-test": "Fire webhooks at real processes; needs no key.",
+    "replay-webhook": "Deliver a stored webhook or a file once more, or many times.",
+    "drill": "Prove four promises against real processes; needs no key.",
     "status": "Show the queue, what is in flight, pauses and today's spend.",
-    "jobs": "List and show jobs, the dead ones too.",
+    "jobs": "List, show, retry and cancel jobs, the dead ones too.",
     "why": "Tell everything that happened to one pull request.",
+    "audit-logs": "Search logs for the profile's secrets, in every encoding.",
     "pause": "Stop all model calls and posts of a profile.",
     "resume": "End a pause, once host and model accept the secrets.",
+    "sweep": "Queue the open pull requests whose head has no review.",
+    "digest": "Summarize a week of reviews: findings, cost, latency.",
     "profile": "Create, show, check and change profiles.",
     "secret": "Put secrets into the keyring, and list or remove them.",
+    "doctor": "Check everything a profile needs, each with its remedy.",
+    "shapes": "Compare the four ways to run it, each with its command.",
 }
 """To add a verb: its line here, and its file in `commands/`."""
 
@@ -73,8 +79,4 @@ def prreview(
 
 def run() -> None:
     """Run the command line that the process was started with; ends by SystemExit."""
-    if "_PRREVIEW_COMPLETE" in os.environ:  # a shell asks what could follow (the scripts in completions/)
-        from typer._completion_classes import completion_init  # noqa: PLC0415 - only then
-
-        completion_init()
     get_command(app)(prog_name="prreview")

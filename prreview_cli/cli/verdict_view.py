@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prreview_cli.cli.charts import blocks, evenly, sparkline
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from prreview_cli.trials.verdict import Result
+    from prreview_cli.trials.verdict import Promise, Result
 
 _COURSE = 60
 
@@ -37,17 +38,17 @@ def print_result(result: Result) -> None:
     console.print()
     console.print(_courses(result, min(_COURSE, console.width - 24), console.encoding))
     console.print()
-    console.print(_promises(result))
+    console.print(promises_table(result.promises))
     console.print()
     kept = not result.broken
     words = "All promises kept." if kept else f"Broken: {', '.join(result.broken)}."
     console.print(Text(words, "bold green" if kept else "bold red"))
 
 
-def say_last_words(result: Result) -> None:
+def say_last_words(words: Sequence[str]) -> None:
     """What the server complained of, on stderr, if a promise was broken."""
-    if result.last_words:
-        say("\n".join(["The server's last complaints:", *(f"  {line}" for line in result.last_words)]))
+    if words:
+        say("\n".join(["The server's last complaints:", *(f"  {line}" for line in words)]))
 
 
 def _courses(result: Result, width: int, encoding: str) -> Table:
@@ -65,9 +66,10 @@ def _courses(result: Result, width: int, encoding: str) -> Table:
     return table
 
 
-def _promises(result: Result) -> Table:
+def promises_table(promises: Sequence[Promise]) -> Table:
+    """A line for each promise: its name, kept or broken, and the figure."""
     table = _table()
-    for promise in result.promises:
+    for promise in promises:
         word = _text("kept", "green") if promise.kept else _text("broken", "bold red")
         table.add_row(promise.name, word, _text(safe(promise.figure), ""))
     return table

@@ -1,30 +1,34 @@
 """One matcher for redaction, for the guard before a post and for the audit of logs.
 
-The rule: `LEAK_CHARACTERS` in a row of a known secret, in any encoding, are a leak. To find them
-fast, the text is cut into blocks of `k` bytes, and each is looked up in a table of every k bytes
-that occur in any form. Where a form leaks with m bytes or more, and k <= (m + 1) / 2, the leak covers
-a whole block wherever it stands, so nothing is missed and all but the blocks is skipped. A hit in
-the table is confirmed by extending it both ways along the form.
+The rule: `LEAK_CHARACTERS` in a row of a known secret, in any encoding, are a leak. To find them fast, each
+form is cut into anchors of `k` bytes, and one engine looks for all anchors, and for the prefixes of the
+rules, in one pass. Where a form leaks with m bytes or more, and k <= (m + 1) / 2, the leak covers a whole
+anchor wherever it begins, so nothing is missed. A hit is confirmed by extending it both ways along the form.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from prreview_cli.secrecy.encodings import Form, forms
+from prreview_cli.secrecy.engine import Engine
 from prreview_cli.secrecy.secret import Secret
-from prreview_cli.secrecy.shapes import TOKEN, private_part
+from prreview_cli.secrecy.shapes import RULES, TOKEN, Rule, private_part
 
 MIN_CHARACTERS = 8
 _DIFFERENT = 4
 """A part with fewer different units than this ("------------") is chance, unless it is the whole secret."""
+_LONGEST_RULE = 4_096
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Hit:
-    """A secret, or a part of it, in `data[start:end]`. Knows the secret's name and never its value."""
+    """A secret, or a part of it, in `data[start:end]`. Knows the secret's name and never its value.
+
+    `encoding` is empty where a rule matched: then `name` is the rule's.
+    """
 
     start: int
     end: int
@@ -33,29 +37,37 @@ class Hit:
 
 
 class Matcher:
-    """Finds and hides the secrets it was made with. Immutable; safe to share between threads.
+    """Finds and hides the secrets it was made with, and tokens by their shape. Immutable; safe to share between threads.
 
     ValueError for a secret under `MIN_CHARACTERS`, which could not be told from chance.
     """
 
-    __slots__ = ("_block", "_table")
+    __slots__ = ("_engine", "_known", "_rules", "reach")
 
-    def __init__(self, secrets: Mapping[str, Secret]) -> None:
+    def __init__(self, secrets: Mapping[str, Secret], rules: Sequence[Rule] = RULES) -> None:
         known = [(str(name), form) for name, secret in secrets.items() for form in forms(_findable(name, secret))]
-        self._block = min((_shortest_leak(form) + 1 for _, form in known), default=2) // 2
-        self._table: dict[bytes, list[tuple[str, Form, int]]] = {}
+        anchors: dict[bytes, list[tuple[str, Form, int]]] = {}
         for name, form in known:
-            for offset in range(len(form.data) - self._block + 1):
-                self._table.setdefault(form.data[offset : offset + self._block], []).append((name, form, offset))
+            length = (form.shortest_leak() + 1) // 2
+            for offset in range(0, len(form.data) - length + 1, length):
+                anchors.setdefault(form.data[offset : offset + length], []).append((name, form, offset))
+        prefixes = [(prefix, rule) for rule in rules for prefix in rule.prefixes]
+        self._known = list(anchors.values())
+        self._rules = [rule for _, rule in prefixes]
+        self._engine = Engine([*anchors, *(prefix for prefix, _ in prefixes)])
+        self.reach = max((len(form.data) for _, form in known), default=0) + _LONGEST_RULE
+        """No hit depends on a byte that is further than this from where it begins."""
 
     def find(self, data: bytes) -> Iterator[Hit]:
-        """Every place where a known secret, or enough of one, stands; places may overlap."""
-        seen: set[Hit] = set()
-        for at in self._suspects(data):
-            for name, form, offset in self._table[data[at : at + self._block]]:
-                if (span := _extend(form, offset, data, at)) and (hit := Hit(*span, name, form.encoding)) not in seen:
-                    seen.add(hit)
-                    yield hit
+        """Every place where a known secret, or enough of one, stands; those of one secret never overlap."""
+        return iter(_merged(hit for hit in sorted(self._hits(data)) if hit.encoding))
+
+    def search(self, data: bytes) -> list[Hit]:
+        """Every leak once, by its start: of known secrets and, elsewhere, of what the rules describe."""
+        hits = sorted(self._hits(data))
+        known = _merged(hit for hit in hits if hit.encoding)
+        shapes = _merged(hit for hit in hits if not hit.encoding)
+        return sorted([*known, *_outside(shapes, known)])
 
     def holds(self, text: str) -> list[str]:
         """The names of the known secrets that `text` would give away, sorted."""
@@ -64,17 +76,36 @@ class Matcher:
     def redact(self, text: str) -> str:
         """`text` with every known secret, and whatever has the shape of a token, replaced by its name."""
         data = text.encode("utf-8", "surrogatepass")
-        hits = sorted(self.find(data))
-        if hits:
-            text = b"".join(_without(hits, data)).decode("utf-8", "replace")
+        hits = sorted(self._hits(data))
+        if not hits and TOKEN.search(text) is None:
+            return text
+        if known := [hit for hit in hits if hit.encoding]:
+            text = b"".join(_without(known, data)).decode("utf-8", "replace")
+        # What is hidden may have stood beside a token and kept it from being one, so tokens are looked for until there is none.
+        while (hidden := self._without_tokens(text)) != text:
+            text = hidden
+        return text
+
+    def _without_tokens(self, text: str) -> str:
+        data = text.encode("utf-8", "surrogatepass")
+        if shapes := sorted(hit for hit in self._hits(data) if not hit.encoding):
+            text = b"".join(_without(shapes, data)).decode("utf-8", "replace")
         return TOKEN.sub("[token hidden]", text)
 
-    def _suspects(self, data: bytes) -> list[int]:
-        """Offsets of the blocks that occur in a form."""
-        table, block = self._table, self._block
-        if not table:
-            return []
-        return [at for at in range(0, len(data) - block + 1, block) if data[at : at + block] in table]
+    def _hits(self, data: bytes) -> Iterator[Hit]:
+        """What the places of anchors and prefixes really are; hits may overlap."""
+        ends: dict[tuple[int, int], int] = {}  # by form and by where it would begin: as far as this has been told
+        for piece, start in self._engine.places(data):
+            if piece >= len(self._known):
+                rule = self._rules[piece - len(self._known)]
+                if (end := rule.match(data, start)) is not None:
+                    yield Hit(start, end, rule.name, "")
+                continue
+            for name, form, offset in self._known[piece]:
+                way = id(form), start - offset
+                if start >= ends.get(way, 0) and (span := _extend(form, offset, data, start)):
+                    ends[way] = span[1]
+                    yield Hit(*span, name, form.encoding)
 
     def __repr__(self) -> str:
         return "Matcher(…)"
@@ -86,11 +117,6 @@ def _findable(name: str, secret: Secret) -> str:
     if len(value) < MIN_CHARACTERS:
         raise ValueError(f"The secret {name} is shorter than {MIN_CHARACTERS} characters and cannot be looked for.")
     return private_part(value)
-
-
-def _shortest_leak(form: Form) -> int:
-    """The fewest bytes that a leak of this form can have."""
-    return min(end - start for start, end in zip(form.bounds, form.bounds[form.least :], strict=False))
 
 
 def _extend(form: Form, offset: int, data: bytes, at: int) -> tuple[int, int] | None:
@@ -115,12 +141,40 @@ def _extend(form: Form, offset: int, data: bytes, at: int) -> tuple[int, int] | 
     return form.bounds[first] + shift, form.bounds[last] + shift
 
 
+def _merged(hits: Iterable[Hit]) -> list[Hit]:
+    """Of sorted hits that overlap, one a name: over all of their places, in the encoding of the longest."""
+    runs: dict[str, list[list[Hit]]] = {}
+    ends: dict[str, int] = {}
+    for hit in hits:
+        of_name = runs.setdefault(hit.name, [])
+        if not of_name or hit.start >= ends[hit.name]:
+            of_name.append([])
+        of_name[-1].append(hit)
+        ends[hit.name] = max(hit.end, ends.get(hit.name, 0))
+    return sorted(_one(run) for of_name in runs.values() for run in of_name)
+
+
+def _one(run: list[Hit]) -> Hit:
+    longest = max(run, key=lambda hit: hit.end - hit.start)
+    return Hit(run[0].start, max(hit.end for hit in run), longest.name, longest.encoding)
+
+
+def _outside(hits: Iterable[Hit], known: list[Hit]) -> Iterator[Hit]:
+    """The hits that touch none of the known ones."""
+    covered = _merged(replace(hit, name="") for hit in known)  # disjoint, so that starts and ends are both sorted
+    ends = [hit.end for hit in covered]
+    for hit in hits:
+        at = bisect_right(ends, hit.start)
+        if at == len(covered) or covered[at].start >= hit.end:
+            yield hit
+
+
 def _without(hits: list[Hit], data: bytes) -> Iterator[bytes]:
     """The text around sorted hits, with a name in the place of each run of them."""
     end = 0
     for hit in hits:
         if hit.start >= end:
             yield data[end : hit.start]
-            yield f"[{hit.name} hidden]".encode()
+            yield f"[{hit.name if hit.encoding else 'token'} hidden]".encode()
         end = max(end, hit.end)
     yield data[end:]

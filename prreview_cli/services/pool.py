@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from prreview_cli.core import errors, retry
-from prreview_cli.core.job import Lease
+from prreview_cli.core.job import Lease, State
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Capacity, Store
 from prreview_cli.core.profile import Workers
@@ -22,6 +22,18 @@ log = logger("pool")
 
 IDLE_S = 0.5
 """The longest time, in seconds, before an idle pool looks for work again; a change in the queue wakes it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stint:
+    """How long a pool works by itself. `until_empty`: until nothing is due, queued or running, in any process; what
+    is scheduled for later stays. `max_jobs`: it takes so many jobs at most."""
+
+    until_empty: bool = False
+    max_jobs: int | None = None
+
+
+ENDLESS = Stint()
 
 
 @dataclass(slots=True)
@@ -40,6 +52,8 @@ class Pool:
     kill_switch: KillSwitch
     introduce: Callable[[], Awaitable[None]]
     clock: Clock
+    stint: Stint = ENDLESS
+    _taken: int = 0
     _holds: dict[Hold, asyncio.Task[None]] = field(default_factory=dict)
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _hurried: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,22 +66,53 @@ class Pool:
         self._ending.set()
 
     async def run(self) -> None:
-        """Work until `end` is called, then drain."""
-        while not self._ending.is_set():
-            try:
-                if (lease := await self._next()) is not None:
-                    self._start(lease)
-                else:
-                    await self._wait_for(self.store.changed(IDLE_S))
-            except errors.StoreUnusable as trouble:
-                log.error("queue_unusable", reason=str(trouble), remedy=trouble.remedy)
-                await self._wait_for(self.clock.sleep(max(self.workers.backoff_s, IDLE_S)))
+        """Work until `end` is called or the stint is over, then drain.
+
+        A stint until empty does not wait for better times: Paused if the profile is, and whatever keeps
+        jobs from being taken, after what is held has drained.
+        """
+        try:
+            while not self._ending.is_set() and not await self._over():
+                await self._turn()
+        except errors.PrreviewError:
+            await self._drain()
+            raise
         await self._drain()
+
+    async def _turn(self) -> None:
+        try:
+            if (lease := await self._next()) is not None:
+                self._start(lease)
+            else:
+                await self._wait_for(self.store.changed(IDLE_S))
+        except errors.StoreUnusable as trouble:
+            log.error("queue_unusable", reason=str(trouble), remedy=trouble.remedy)
+            if self.stint.until_empty:
+                raise
+            await self._wait_for(self.clock.sleep(max(self.workers.backoff_s, IDLE_S)))
+
+    async def _over(self) -> bool:
+        """Whether the stint is: never while something is held, which is finished first."""
+        if self._holds:
+            return False
+        if not self.stint.until_empty:
+            return self._used_up
+        now = self.clock.now()
+        if (pause := await self.store.switches.paused(now)) is not None:
+            raise errors.Paused(f"The profile is paused: {pause.reason}")
+        depth = await self.store.jobs.depth(now)
+        return self._used_up or (
+            depth.oldest_due is None and not depth.by_state.get(State.QUEUED) and not depth.by_state.get(State.RUNNING)
+        )
+
+    @property
+    def _used_up(self) -> bool:
+        return self.stint.max_jobs is not None and self._taken >= self.stint.max_jobs
 
     # -- claiming --------------------------------------------------------------------------------
 
     async def _next(self) -> Lease | None:
-        if len(self._holds) >= self.slots:
+        if len(self._holds) >= self.slots or self._used_up:
             return None
         if await self.store.switches.paused(self.clock.now()) is not None:
             self._introduced = False
@@ -84,6 +129,8 @@ class Pool:
         except errors.Failure as failure:
             log.warning("not_introduced", kind=failure.kind, reason=str(failure))
             if retry.RESPONSES[type(failure)] is retry.Response.AGAIN:
+                if self.stint.until_empty:
+                    raise
                 await self._wait_for(self.clock.sleep(self._delay(failure)))
             else:
                 await self.kill_switch.trip(failure)
@@ -103,6 +150,7 @@ class Pool:
     # -- holding ---------------------------------------------------------------------------------
 
     def _start(self, lease: Lease) -> None:
+        self._taken += 1
         log.info("claimed", job=lease.job.id, claim=lease.job.claim, repository=lease.job.repository, number=lease.job.number)
         hold = Hold(lease, self.store, self.clock, self.workers.lease_s, self.workers.job_timeout_s)
         self._holds[hold] = asyncio.create_task(self._keep(hold))

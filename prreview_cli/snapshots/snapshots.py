@@ -50,7 +50,7 @@ class GitSnapshots:
             git = self._git(folder / "commits", wanted)
             await self._fetcher.commits(git, wanted, base)
             diff = await changes(git, base, wanted.head_sha, self._limits)
-            guidelines = await _guidelines(git, wanted.guidelines_path, self._limits)
+            guidelines = await guidelines_of(git, wanted.guidelines_path, self._limits)
             yield GitSnapshot(git, self._limits, base, wanted.head_sha, diff, guidelines)
         finally:
             # In a thread: it goes on to its end even if we are cancelled once more meanwhile.
@@ -60,7 +60,7 @@ class GitSnapshots:
         return Git.create(folder, self._limits.file_bytes, sha256=len(wanted.head_sha) == 64)
 
 
-async def _guidelines(git: Git, path: str, limits: Limits) -> Guidelines | None:
+async def guidelines_of(git: Git, path: str, limits: Limits) -> Guidelines | None:
     """The team's rules as the default branch has them: a pull request cannot bring its own."""
     listed = await git.ask("ls-tree", "-z", "-l", "--full-tree", DEFAULT, "--", path, timeout_s=limits.read_s, max_bytes=4_096)
     entry = Tree.parse(listed.stdout, cut=False).entries.get(path) if not listed.returncode else None

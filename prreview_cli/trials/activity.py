@@ -44,6 +44,11 @@ class Activity:
         self._catch_up()
         return sum(stretch.open for stretch in self._current.values())
 
+    def begun_now(self) -> int:
+        """How many reviews were begun so far, each counted once however often it was tried."""
+        self._catch_up()
+        return len(self._current)
+
     def posted_now(self) -> int:
         """How many reviews were posted so far."""
         self._catch_up()

@@ -16,28 +16,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-from prreview_cli import sandbox
 from prreview_cli.core.ports.clock import Clock
-from prreview_cli.trials import gauges, temporary_profile
-from prreview_cli.trials.activity import Activity
+from prreview_cli.trials import gauges
 from prreview_cli.trials.burst import Ack, Shot, fire
 from prreview_cli.trials.gauges import Gauges
 from prreview_cli.trials.last_words import last_words
-from prreview_cli.trials.server_process import SERVE, ServerProcess, serving
-from prreview_cli.trials.simulators.behaviours import reviewer
-from prreview_cli.trials.simulators.code_host import CodeHost
-from prreview_cli.trials.simulators.conversation import Conversation
+from prreview_cli.trials.limits import OWN, Limits
+from prreview_cli.trials.server_process import SERVE
 from prreview_cli.trials.simulators.github_routes import REVIEW_POSTED
-from prreview_cli.trials.simulators.github_state import Hosted
-from prreview_cli.trials.simulators.model_api import ModelApi, pull_number
-from prreview_cli.trials.simulators.webhooks import signed
-from prreview_cli.trials.temporary_profile import Keys
+from prreview_cli.trials.stand import Stand, missing_layers, name_of
 from prreview_cli.trials.verdict import Observed, Result, Sample, judge
 
-REPOSITORY = "octo/shop"
-TURNS, FIRST_TURN_S, TURN_S = 3, 1.5, 0.15
-"""What the scripted model does: so many turns to a review, and so many seconds of thought before the first and
-before each other. The first thought is long enough for the workers' calls to meet, as those of a real model do."""
 LOOK_S = 0.1
 QUIET_LOOKS = 3
 """How often the gauges are read, and how often they must say that nothing goes on before that is believed."""
@@ -54,6 +43,12 @@ class Options:
     duplicates: int = 0
     rate: float | None = None
     agent: str = "claude"
+    limits: Limits = OWN
+
+    @property
+    def bound(self) -> int:
+        """How many reviews may be in flight at once: all are of one repository, which may have a cap of its own."""
+        return min(self.workers, self.limits.per_repository or self.workers)
 
 
 @dataclass(slots=True)
@@ -73,8 +68,7 @@ async def run(options: Options, *, clock: Clock, on_progress: Callable[[Progress
 
     `server` is the command that `serve`'s arguments are put behind.
     """
-    absent = sandbox.missing(["files"], await asyncio.to_thread(sandbox.probe))
-    progress = Progress(options, tuple(layer.name for layer in absent))
+    progress = Progress(options, await missing_layers())
     with tempfile.TemporaryDirectory(prefix="prreview-load-test-", ignore_cleanup_errors=True) as folder:
         async with AsyncExitStack() as stack:
             trial = await _Trial(Path(folder), progress, clock, on_progress).begin(stack, server)
@@ -86,85 +80,63 @@ class _Trial:
 
     def __init__(self, folder: Path, progress: Progress, clock: Clock, on_progress: Callable[[Progress], None]) -> None:
         self._folder, self._progress, self._clock, self._tell = folder, progress, clock, on_progress
-        self._options, self._keys, self._activity = progress.options, Keys(), Activity()
-        self._host = CodeHost(folder / "repositories", clock, self._keys.host_token, observer=self._activity.observe)
-        self._model = ModelApi(
-            clock,
-            self._keys.model_api_key,
-            reviewer(turns=TURNS, first_wait_s=FIRST_TURN_S, wait_s=TURN_S),
-            naming=_review_of,
-            observer=self._activity.observe,
-            remember=False,
-        )
-        self._server: ServerProcess
-        self._hosted: Hosted
+        self._options = progress.options
+        self._stand = Stand(folder, clock, self._options.agent)
         self._begun = self._last_ack = 0.0
         self._looks: list[tuple[float, Gauges | None]] = []
 
     async def begin(self, stack: AsyncExitStack, server: Sequence[str]) -> Self:
         """Start the simulators and the server; the stack ends them."""
         self._phase("setting up")
-        await stack.enter_async_context(self._host)
-        await stack.enter_async_context(self._model)
-        self._hosted = await asyncio.to_thread(self._host.add_repository, REPOSITORY, self._options.burst)
-        profile = temporary_profile.write(
-            self._folder,
-            self._keys,
-            model_url=self._model.url,
-            api_url=self._host.api_url,
-            git_url=self._host.git_url,
-            workers=self._options.workers,
-        )
+        await self._stand.open(stack, self._options.burst)
         self._phase("starting the server")
-        self._server = await stack.enter_async_context(serving(self._arguments(profile), self._folder, server))
+        await self._stand.serve(
+            stack,
+            workers=self._options.workers,
+            tables=self._options.limits.tables,
+            allow_unsandboxed=bool(self._progress.missing),
+            command=server,
+        )
         return self
 
     async def run(self) -> Result:
         """Fire, wait until all is drained, end the server, judge."""
         shots = list(self._shots())
         self._phase("firing")
-        await gauges.read(self._server.ready.ops)  # the first reading loads what it needs; not while acknowledgements are timed
+        await gauges.read(self._stand.server.ready.ops)  # the first reading loads what it needs; not while acknowledgements are timed
         self._begun = self._clock.monotonic()
         self._looks.append((self._begun, Gauges(0, 0, paused=False)))
-        firing = asyncio.create_task(fire(self._server.ready.webhook, shots, self._options.rate, self._clock, self._acknowledged))
+        firing = asyncio.create_task(fire(self._stand.server.ready.webhook, shots, self._options.rate, self._clock, self._acknowledged))
         try:
             acks = await self._watch(firing)
         finally:
             firing.cancel()
-        drain_s = max(0.0, (self._activity.last_post or self._last_ack) - self._last_ack)
+        drain_s = max(0.0, (self._stand.activity.last_post or self._last_ack) - self._last_ack)
         self._phase("stopping the server")
-        exit_code = await self._server.drain()
+        exit_code = await self._stand.server.drain()
         observed = self._observed(len(shots), acks, exit_code)
         result = Result(self._options.agent, observed, tuple(self._timeline()), round(drain_s, 3), judge(observed))
         return replace(result, last_words=last_words(self._folder)) if result.broken else result
 
     # -- firing --------------------------------------------------------------------------------------
 
-    def _arguments(self, profile: Path) -> list[str]:
-        arguments = ["--profile", str(profile), "--port", "0", "--ops-port", "0"]
-        if self._options.agent != "claude":
-            arguments += ["--agent", self._options.agent]
-        return [*arguments, "--allow-unsandboxed"] if self._progress.missing else arguments
-
     def _shots(self) -> Iterator[Shot]:
         """All pull requests, then all again: every second repetition under an id of its own, as no redelivery would be."""
-        firsts = {
-            number: self._host.delivery(self._hosted, number, self._keys.webhook_secret) for number in range(1, self._options.burst + 1)
-        }
+        firsts = {number: self._stand.delivery(number) for number in range(1, self._options.burst + 1)}
         for repetition in range(self._options.duplicates + 1):
             for number, first in firsts.items():
-                again = first if repetition % 2 == 0 else signed(first.body, self._keys.webhook_secret)
-                yield Shot(f"{REPOSITORY}#{number}", again)
+                again = first if repetition % 2 == 0 else self._stand.again(first)
+                yield Shot(name_of(number), again)
 
     # -- watching ------------------------------------------------------------------------------------
 
     async def _watch(self, firing: asyncio.Task[list[Ack]]) -> list[Ack]:
         """Look again and again until nothing is to come any more; the acknowledgements."""
-        quiet, rounds = 0, -(-self._options.burst // self._options.workers)
+        quiet, rounds = 0, -(-self._options.burst // self._options.bound)
         while quiet < QUIET_LOOKS:
             await self._clock.sleep(LOOK_S)
-            if self._server.died:
-                raise self._server.failed("The server ended by itself in the midst of the trial.")
+            if self._stand.server.died:
+                raise self._stand.server.failed("The server ended by itself in the midst of the trial.")
             seen = await self._look()
             if firing.done():
                 self._progress.phase = "draining"
@@ -178,17 +150,17 @@ class _Trial:
         self._progress.acks.append(ack)
 
     async def _look(self) -> Gauges | None:
-        at, seen = self._clock.monotonic(), await gauges.read(self._server.ready.ops)
+        at, seen = self._clock.monotonic(), await gauges.read(self._stand.server.ready.ops)
         self._looks.append((at, seen))
         waiting = seen.waiting if seen else 0
         self._progress.samples.append(
-            Sample(round(at - self._begun, 3), waiting, self._activity.in_flight_now(), self._activity.posted_now())
+            Sample(round(at - self._begun, 3), waiting, self._stand.activity.in_flight_now(), self._stand.activity.posted_now())
         )
         self._tell(self._progress)
         return seen
 
     def _is_over(self, seen: Gauges | None, acks: list[Ack]) -> bool:
-        posted = {self._name(review.number) for review in self._host.reviews()}
+        posted = {name_of(review.number) for review in self._stand.host.reviews()}
         if seen is None:
             return {ack.review for ack in acks if ack.accepted} <= posted
         return seen.idle or seen.paused
@@ -198,20 +170,22 @@ class _Trial:
     def _observed(self, deliveries: int, acks: list[Ack], exit_code: int) -> Observed:
         return Observed(
             workers=self._options.workers,
-            reviews=tuple(self._name(number) for number in self._hosted.pulls),
+            per_repository=self._options.limits.per_repository,
+            calls_per_review=self._options.limits.calls_per_review,
+            reviews=tuple(name_of(number) for number in self._stand.hosted.pulls),
             deliveries=deliveries,
             acks=tuple(acks),
-            posted=tuple(self._name(review.number) for review in self._host.reviews()),
-            peak_in_flight=self._activity.peak(),
-            peak_model_calls=self._model.peak_in_flight,
-            refused=sum(seen.route == REVIEW_POSTED and seen.status == 422 for seen in self._host.requests),
-            strayed=(*(f"{seen.method} {seen.path}" for seen in self._host.requests if not seen.route), *self._model.elsewhere),
+            posted=tuple(name_of(review.number) for review in self._stand.host.reviews()),
+            peak_in_flight=self._stand.activity.peak(),
+            peak_model_calls=self._stand.model.peak_in_flight,
+            refused=sum(seen.route == REVIEW_POSTED and seen.status == 422 for seen in self._stand.host.requests),
+            strayed=(*(f"{seen.method} {seen.path}" for seen in self._stand.host.requests if not seen.route), *self._stand.model.elsewhere),
             exit_code=exit_code,
         )
 
     def _timeline(self) -> Iterator[Sample]:
         """The looks, with what is known of them afterwards; of equal ones in a row, the first and the last."""
-        course = self._activity.course([at for at, _ in self._looks])
+        course = self._stand.activity.course([at for at, _ in self._looks])
         samples = [
             Sample(round(at - self._begun, 3), seen.waiting if seen else 0, in_flight, posted)
             for (at, seen), (in_flight, posted) in zip(self._looks, course, strict=True)
@@ -221,10 +195,6 @@ class _Trial:
             if after is None or _numbers(this) != _numbers(before) or _numbers(this) != _numbers(after):
                 yield this
 
-    @staticmethod
-    def _name(number: int) -> str:
-        return f"{REPOSITORY}#{number}"
-
     def _phase(self, phase: str) -> None:
         self._progress.phase = phase
         self._tell(self._progress)
@@ -232,8 +202,3 @@ class _Trial:
 
 def _numbers(sample: Sample) -> tuple[int, int, int]:
     return sample.queued, sample.in_flight, sample.posted
-
-
-def _review_of(asked: Conversation) -> str | None:
-    number = pull_number(asked)
-    return None if number is None else f"{REPOSITORY}#{number}"

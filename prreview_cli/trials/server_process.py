@@ -23,7 +23,8 @@ DRAIN_S = 90.0
 """How long a server may take to begin, and to drain once it was asked to."""
 STOP_S, HURRY_S = 3.0, 10.0
 """How long after a SIGTERM that is in earnest comes the second one, and how long after that it is killed."""
-SERVE = (sys.executable, "-I", "-m", "prreview_cli", "serve")
+PRREVIEW = (sys.executable, "-I", "-m", "prreview_cli")
+SERVE = (*PRREVIEW, "serve")
 
 
 class TrialFailed(PrreviewError):
@@ -42,7 +43,7 @@ class Ready:
 
 
 class ServerProcess:
-    """The running server, at home in `folder`; its standard output is read to the end."""
+    """The running server, at home in `folder`; its standard output is kept in `serve.out`, its standard error in `serve.log`."""
 
     def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
         self._process, self._folder = process, folder
@@ -62,7 +63,7 @@ class ServerProcess:
             await self._process.wait()
             raise self.failed(f"The server ended with exit code {self._process.returncode} before it was ready.")
         self.ready = ready
-        self._reading = asyncio.create_task(self._read_on(self._process.stdout))
+        self._reading = asyncio.create_task(self._read_on(self._process.stdout, self._folder / "serve.out"))
 
     @property
     def died(self) -> bool:
@@ -79,11 +80,16 @@ class ServerProcess:
         """Ask it to drain, and wait; its exit code (negative: the signal that ended it)."""
         return await self._end(DRAIN_S)
 
+    async def exited(self) -> None:
+        """Return once all that it said is written."""
+        await self._process.wait()
+        if self._reading is not None:
+            await self._reading
+
     async def stop(self) -> None:
         """End it without waiting for reviews; nothing of it is left. Safe to call at any time."""
         await self._end(STOP_S)
-        if self._reading is not None:
-            await self._reading
+        await self.exited()
 
     async def _end(self, patience_s: float) -> int:
         try:
@@ -103,9 +109,10 @@ class ServerProcess:
         kill_group(self._process.pid)
 
     @staticmethod
-    async def _read_on(stream: asyncio.StreamReader) -> None:
-        while await stream.read(1 << 16):
-            pass
+    async def _read_on(stream: asyncio.StreamReader, file: Path) -> None:
+        with file.open("wb") as kept:
+            while said := await stream.read(1 << 16):
+                kept.write(said)
 
 
 @asynccontextmanager
@@ -117,7 +124,7 @@ async def serving(arguments: Sequence[str], folder: Path, command: Sequence[str]
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=_environment(folder),
+            env=environment(folder),
             cwd=folder,
             start_new_session=True,  # the terminal's Ctrl-C is for us, and we end it in order
         )
@@ -135,7 +142,8 @@ def _tied_to_us(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", str(LAUNCHER), *fields, "--", *command[1:]]
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
+    """All that a process of a trial is told: none of our own environment but PATH."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8"}
 
 

@@ -15,7 +15,8 @@ SCHEMA_VERSION = 1
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What was seen from outside. `posted` names the review of each post, `reviews` all that were asked for,
-    `refused` the posts that the host would not store, `strayed` the requests on no route of SPEC."""
+    `refused` the posts that the host would not store, `strayed` the requests on no route of SPEC. All are of one
+    repository: `per_repository` is its own bound, if it is not 0."""
 
     workers: int
     reviews: tuple[str, ...]
@@ -27,6 +28,13 @@ class Observed:
     refused: int
     strayed: tuple[str, ...]
     exit_code: int
+    per_repository: int = 0
+    calls_per_review: int = 1
+
+    @property
+    def bound(self) -> int:
+        """How many reviews may be in flight at once."""
+        return min(self.workers, self.per_repository or self.workers)
 
     @property
     def duplicates(self) -> int:
@@ -105,7 +113,8 @@ def judge(seen: Observed) -> tuple[Promise, ...]:
     acked = sum(ack.accepted for ack in seen.acks)
     slowest = max((ack.ms for ack in seen.acks if ack.accepted), default=0.0)
     reviewed = len(set(seen.posted))
-    within = seen.peak_in_flight <= seen.workers and seen.peak_model_calls <= seen.workers
+    calls = seen.bound * seen.calls_per_review
+    within = seen.peak_in_flight <= seen.bound and seen.peak_model_calls <= calls
     return (
         Promise(
             "Acknowledged in time",
@@ -116,7 +125,7 @@ def judge(seen: Observed) -> tuple[Promise, ...]:
         Promise(
             "Bounded",
             within,
-            f"at most {seen.peak_in_flight} reviews and {seen.peak_model_calls} model calls at once, of {seen.workers}",
+            f"at most {seen.peak_in_flight} of {seen.bound} reviews and {seen.peak_model_calls} of {calls} model calls at once",
         ),
         Promise("Once", seen.duplicates == 0, f"{seen.duplicates} posted twice{_worst(seen.posted)}"),
         Promise("Anchored", seen.refused == 0, f"{seen.refused} reviews refused by the host"),

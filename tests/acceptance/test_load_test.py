@@ -111,12 +111,45 @@ def ended_by(number: signal.Signals, folder: Path) -> tuple[set[int], int]:
             process.kill()
 
 
-@pytest.mark.parametrize("option", ["--kill-worker", "--report=a.html", "--profile=prod", "--shape=all"])
+@pytest.mark.parametrize("option", ["--kill-worker", "--kill-server", "--rounds=3", "--shape=all"])
 def test_what_comes_later_is_refused_by_name(folder: Path, option: str) -> None:
     done = load_test(folder, option)
     assert done.returncode == 2
     assert option.split("=", maxsplit=1)[0] in done.stderr
     assert "not in this version yet" in done.stderr
+
+
+def test_the_limits_of_a_profile_are_tested_and_the_report_is_one_file_that_loads_nothing(folder: Path) -> None:
+    profile = folder.parent / "team.toml"
+    profile.write_text(
+        'environment = "team"\n[workers]\ncount = 3\nmax_in_flight_per_repository = 1\n[model]\nname = "claude-sonnet-4-5-20250929"\n'
+        'base_url = "https://model.invalid"\n[secrets]\nmodel_api_key = "env:NOWHERE"\nhost_token = "env:NOWHERE_EITHER"\n'
+    )
+    profile.chmod(0o600)
+    report = folder.parent / "report.html"
+    done = load_test(folder, "--burst", "3", "--agent", "scripted", "--profile", str(profile), "--report", str(report), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    assert (said["workers"], said["peak_in_flight"], said["posted"]) == (3, 1, 3)
+    page = report.read_text()
+    assert page.count("<svg") == 4
+    assert "bound 1" in page
+    assert re.search(r"https?://|src=|@import|<script|url\(", page) is None
+
+
+def test_a_profile_in_the_environment_alone_is_not_looked_at(folder: Path) -> None:
+    command = [COMMAND, "load-test", "--burst", "1", "--agent", "scripted", "--json"]
+    env = environment(folder, PRREVIEW_PROFILE="no-such-profile")
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert load_test(folder, "--profile", "no-such-profile").returncode == 2
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_trial(folder: Path) -> None:
+    done = load_test(folder, "--report", str(folder / "nowhere" / "report.html"))
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "starting" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from prreview_cli.trials import stand
 from prreview_cli.trials.load_test import Options, Progress, run
 from prreview_cli.trials.server_process import TrialFailed
 from prreview_cli.trials.temporary_profile import Keys, write
@@ -29,6 +30,7 @@ def temporary_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(stand, "FIRST_TURN_S", 0.5)
     yield folder
     assert list(folder.iterdir()) == []
 
@@ -55,6 +57,7 @@ async def test_a_server_that_does_all_right_keeps_every_promise() -> None:
     [
         ("cap", {"Bounded"}),
         ("dedupe", {"Once"}),
+        ("fencing", {"Once"}),
         ("durability", {"Acknowledged is durable"}),
         ("anchors", {"Anchored", "Acknowledged is durable"}),
         ("routes", {"Within its routes"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable
 from typing import Annotated, Any
 
 import typer
@@ -14,17 +15,21 @@ from prreview_cli.cli.output import print_json, print_table, print_text, say
 from prreview_cli.cli.running import house_of, with_store
 from prreview_cli.core.errors import UsageError
 from prreview_cli.core.job import Job, State
-from prreview_cli.core.ports.store import Attempt, Store
+from prreview_cli.core.ports.store import Attempt, Pause, Store
 from prreview_cli.core.review import Review, to_json
+from prreview_cli.services import by_hand
+from prreview_cli.wiring import House
 
 app = new_app()
 
 ON_A_TERMINAL = 50
 
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `jobs list` gives it.", show_default=False)]
+
 
 @app.callback()
 def jobs() -> None:
-    """List and show jobs, the dead ones too."""
+    """List, show, retry and cancel jobs, the dead ones too."""
 
 
 @app.command("list", epilog="Example: prreview jobs list -p prod --state dead --json")
@@ -50,7 +55,7 @@ def list_(
 
 @app.command(epilog="Example: prreview jobs show JOB -p prod --json")
 def show(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `jobs list` gives it.", show_default=False)],
+    job: JobArgument,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,10 +68,51 @@ def show(
         print_text("\n".join(_lines(found, attempts, review)))
 
 
+@app.command(epilog="Example: prreview jobs retry JOB -p prod")
+def retry(job: JobArgument, profile: ProfileOption = None, as_json: JsonOption = False) -> None:
+    """Queue a dead, skipped or superseded job anew, with all its attempts."""
+    house = house_of(profile)
+    with house.log("jobs", quiet=True):
+        queued, pause = with_store(house, lambda store: _changed(house, by_hand.retry(store, job, house.clock.now()), store))
+    _tell(queued, f"{queued.id} is queued anew: {queued.repository}#{queued.number} at {queued.head_sha[:10]}.", as_json)
+    if pause is not None:
+        say(f"The profile is paused, so it waits until `prreview resume`: {pause.reason}")
+
+
+@app.command(epilog='Example: prreview jobs cancel JOB --reason "Too large." -p prod')
+def cancel(
+    job: JobArgument,
+    profile: ProfileOption = None,
+    reason: Annotated[str, typer.Option(help="Why; `why` and `jobs show` say it.")] = "It was cancelled by hand.",
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel a waiting job, or have a running one stopped. What is already posted stays."""
+    if not reason.strip():
+        raise UsageError("The reason is empty.", remedy="Say in a few words why, or leave --reason out.")
+    house = house_of(profile)
+    with house.log("jobs", quiet=True):
+        ended, _ = with_store(house, lambda store: _changed(house, by_hand.cancel(store, job, reason.strip(), house.clock.now()), store))
+    if ended.state is State.RUNNING:
+        told = f"{ended.id} is being stopped by its worker; nothing more is paid or posted for it, but a post already under way may land."
+    else:
+        told = f"{ended.id} is skipped. `prreview jobs retry {ended.id}` takes that back."
+    _tell(ended, told, as_json)
+
+
+async def _changed(house: House, change: Awaitable[Job], store: Store) -> tuple[Job, Pause | None]:
+    return await change, await store.switches.paused(house.clock.now())
+
+
+def _tell(job: Job, told: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"job": job_json(job)})
+        say(told)
+    else:
+        print_text(told)
+
+
 async def _read(store: Store, id_: str) -> tuple[Job, list[Attempt], Review | None]:
-    job = await store.jobs.get(id_)
-    if job is None:
-        raise UsageError("There is no job of that id.", remedy="`prreview jobs list` names those there are.")
+    job = await by_hand.known(store, id_)
     history = await store.jobs.history(job.repository, job.number)
     return job, [attempt for attempt in history.attempts if attempt.job == id_], await store.reviews.of(id_)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prreview_cli.core.errors import NotYetKept
 
-LATER_COMMANDS = ("audit-logs", "digest", "doctor", "drill", "replay-webhook", "review", "shapes", "sweep")
-LATER_SUBCOMMANDS = {"profile": ("diff",), "secret": ("rotate",), "jobs": ("cancel", "retry")}
+LATER_COMMANDS = ("review",)
+LATER_SUBCOMMANDS = {"profile": ("diff",), "secret": ("rotate",)}
 
 
 def refuse_later(group: str, command: str) -> None:

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from enum import StrEnum
+import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption
-from prreview_cli.core.errors import ExitCode, NotYetKept
+from prreview_cli.cli.trials import Agent, TrialAgentOption, run_trial
+from prreview_cli.core.errors import ExitCode, NotYetKept, UsageError
 
 if TYPE_CHECKING:
+    from prreview_cli.trials.limits import Limits
     from prreview_cli.trials.load_test import Options
     from prreview_cli.trials.verdict import Result
 
 app = new_app()
 
 
-class Agent(StrEnum):
-    """Who reviews."""
-
-    CLAUDE = "claude"
-    SCRIPTED = "scripted"
-
-
-@app.command(epilog="Example: prreview load-test --burst 10 --workers 4 --duplicates 2")
+@app.command(epilog="Example: prreview load-test --burst 10 --duplicates 2 --report load.html")
 def load_test(
     burst: Annotated[int, typer.Option(min=1, max=10_000, help="So many pull requests, a webhook each.")] = 10,
-    workers: Annotated[int, typer.Option(min=1, max=1_000, help="The bound on reviews in flight.")] = 4,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1_000, help="The bound on reviews in flight. Default: 4, or the profile's.", show_default=False)
+    ] = None,
     duplicates: Annotated[int, typer.Option(min=0, max=1_000, help="Deliver each webhook so many times more.")] = 0,
     rate: Annotated[float | None, typer.Option(min=0.01, help="Webhooks a second. Default: all at once.", show_default=False)] = None,
-    agent: Annotated[Agent, typer.Option(help="The real Claude CLI, or a light stand-in for it.")] = Agent.CLAUDE,
+    agent: TrialAgentOption = Agent.CLAUDE,
     as_json: JsonOption = False,
-    report: Annotated[str | None, typer.Option(hidden=True)] = None,
-    profile: Annotated[str | None, typer.Option("--profile", "-p", hidden=True)] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", dir_okay=False, help="Write a page with charts, in one file.", show_default=False)
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile", "-p", metavar="NAME", help="Test with this profile's limits, and nothing else of it.", show_default=False
+        ),
+    ] = None,
     kill_worker: Annotated[bool, typer.Option("--kill-worker", hidden=True)] = False,
     kill_server: Annotated[bool, typer.Option("--kill-server", hidden=True)] = False,
     rounds: Annotated[int | None, typer.Option(hidden=True)] = None,
@@ -46,35 +50,62 @@ def load_test(
 
     Everything is temporary and on loopback, and no key is needed. Ends with 1 if a promise was broken.
     """
-    _refuse(report=report, profile=profile, kill_worker=kill_worker, kill_server=kill_server, rounds=rounds, shape=shape)
-    from prreview_cli.cli.output import print_json  # noqa: PLC0415 - with the trial below, this is what the command loads
+    _refuse(kill_worker=kill_worker, kill_server=kill_server, rounds=rounds, shape=shape)
+    from prreview_cli.cli.output import print_json, say  # noqa: PLC0415 - with the trial below, this is what the command loads
     from prreview_cli.cli.verdict_view import print_result, say_last_words  # noqa: PLC0415
     from prreview_cli.trials.load_test import Options  # noqa: PLC0415
 
-    try:
-        result = asyncio.run(_interruptible(Options(burst, workers, duplicates, rate, agent)))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    if report is not None:
+        _see_that_it_can_be_written(report)
+    limits = _limits(profile, workers)
+    options = Options(burst, limits.workers, duplicates, rate, agent.value, limits)
+    result = run_trial(_watched(options))
+    if report is not None:
+        _write_report(report, options, result)
     if as_json:
         print_json(result.to_json())
     else:
         print_result(result)
-    say_last_words(result)
+    say_last_words(result.last_words)
+    if report is not None:
+        say(f"The report is in {report}.")
     if result.broken:
         raise typer.Exit(int(ExitCode.BROKEN))
 
 
-async def _interruptible(options: Options) -> Result:
-    """The load test; SIGTERM and a closed terminal end it as Ctrl-C does, with everything stopped and removed."""
+async def _watched(options: Options) -> Result:
     from prreview_cli.cli.live_view import watching  # noqa: PLC0415 - as above
     from prreview_cli.trials.load_test import run  # noqa: PLC0415
     from prreview_cli.wiring import SystemClock  # noqa: PLC0415
 
-    task = asyncio.current_task()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, lambda: task and task.cancel())
     with watching() as view:
         return await run(options, clock=SystemClock(), on_progress=view)
+
+
+def _limits(profile: str | None, workers: int | None) -> Limits:
+    """The bounds to test with: the trial's own, or those of the profile that the option names."""
+    from prreview_cli.settings import load_profile  # noqa: PLC0415 - as above
+    from prreview_cli.trials.limits import OWN, of_profile  # noqa: PLC0415
+
+    limits = OWN if profile is None else of_profile(load_profile(profile))
+    return limits if workers is None else replace(limits, workers=workers)
+
+
+def _see_that_it_can_be_written(report: Path) -> None:
+    """UsageError before the trial, not after it."""
+    if not os.access(report if report.exists() else report.absolute().parent, os.W_OK):
+        raise UsageError(f"The report {report} cannot be written.", remedy="Name a file in a folder that is there and that you may write.")
+
+
+def _write_report(report: Path, options: Options, result: Result) -> None:
+    from prreview_cli.trials.machine import machine  # noqa: PLC0415 - only a report needs it
+    from prreview_cli.trials.report import page  # noqa: PLC0415
+    from prreview_cli.wiring import SystemClock  # noqa: PLC0415
+
+    try:
+        report.write_text(page(options, result, machine(), SystemClock().now()), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The report {report} cannot be written: {error.strerror}.", remedy="Name a file elsewhere.") from None
 
 
 def _refuse(**options: object) -> None:

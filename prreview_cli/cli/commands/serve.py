@@ -16,6 +16,7 @@ from prreview_cli.cli.options import AgentOption, ProfileOption, UnsandboxedOpti
 from prreview_cli.cli.output import print_event
 from prreview_cli.cli.pool_process import PoolProcess
 from prreview_cli.cli.running import house_of, on_signals
+from prreview_cli.cli.whereabouts import announced
 from prreview_cli.core.errors import ExitCode
 from prreview_cli.core.ports.agent import AgentKind
 from prreview_cli.wiring import House, cell, listeners
@@ -74,6 +75,7 @@ async def _serve(house: House, pool: PoolProcess | None, slots: int, port: int, 
             stack.push_async_callback(pool.stop)
             watching = asyncio.create_task(pool.watch())
             stack.callback(watching.cancel)
+        stack.enter_context(announced(house.state, webhook))
         print_event({"event": "ready", "webhook": webhook, "ops": ops, "workers": slots})
         await told.wait()
         if pool is not None:

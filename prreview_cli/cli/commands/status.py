@@ -1,58 +1,74 @@
-"""`prreview status`: the queue, what is in flight, pauses and today's spend."""
+"""`prreview status`: the queue, what is in flight, the last hour, pauses and today's spend; once, or as it changes."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from typing import Annotated
 
-from prreview_cli.cli.formats import duration, moment, short_moment
+import typer
+
+from prreview_cli.cli.formats import short_moment
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption, ProfileOption
-from prreview_cli.cli.output import print_json, print_text
+from prreview_cli.cli.output import SCHEMA_VERSION, colours, print_event, print_json, print_text
 from prreview_cli.cli.running import house_of, with_store
-from prreview_cli.core.job import State
-from prreview_cli.core.ports.store import Pause, Store
+from prreview_cli.cli.status_view import lines, picture, read, short
+from prreview_cli.core.ports.store import Store
 from prreview_cli.wiring import House
 
 app = new_app()
 
+REDRAW_S = 1.0
+"""Seconds after which a live view is drawn again although nothing has changed: ages grow."""
+LINE_EVERY_S = 0.5
 
-@app.command(epilog="Example: prreview status -p prod --json")
-def status(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
-    """Show the queue, what is in flight, pauses and today's spend."""
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Show it as it changes, until Ctrl-C; with --json one object a line.")]
+
+
+@app.command(epilog="Example: prreview status -p prod --watch")
+def status(profile: ProfileOption = None, watch: WatchOption = False, as_json: JsonOption = False) -> None:
+    """Show the queue, what is in flight, the last hour, pauses and today's spend."""
     house = house_of(profile)
-    data, pause = with_store(house, lambda store: _read(house, store))
+    if watch:
+        with_store(house, lambda store: _watch(house, store, as_json=as_json))
+        return
+    glance = with_store(house, lambda store: read(house.profile, store, house.clock.now()))
     if as_json:
-        print_json(data)
+        print_json(glance.json())
     else:
-        print_text("\n".join(_lines(house, data, pause)))
+        print_text("\n".join(lines(glance)))
 
 
-async def _read(house: House, store: Store) -> tuple[dict[str, Any], Pause | None]:
-    now = house.clock.now()
-    depth, pause = await store.jobs.depth(now), await store.switches.paused(now)
-    oldest = None if depth.oldest_due is None else max(0.0, round((now - depth.oldest_due).total_seconds(), 3))
-    data = {
-        "environment": house.profile.environment,
-        **{state.value: depth.by_state.get(state, 0) for state in (State.QUEUED, State.SCHEDULED, State.RUNNING, State.DEAD)},
-        "oldest_queued_s": oldest,
-        "paused": None if pause is None else {"reason": pause.reason, "since": moment(pause.since), "until": moment(pause.until)},
-        "usd_today": round(await store.spend.today(now), 6),
-    }
-    return data, pause
+async def _watch(house: House, store: Store, *, as_json: bool) -> None:
+    """Until interrupted. A terminal that can move its cursor gets one picture, anything else a line at each change."""
+    if not as_json and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        await _draw(house, store)
+    else:
+        await _follow(house, store, as_json=as_json)
 
 
-def _lines(house: House, data: dict[str, Any], pause: Pause | None) -> list[str]:
-    workers, model = house.profile.workers, house.profile.model
-    lines = [
-        f"{'environment':<14}{data['environment']}",
-        f"{'queued':<14}{data['queued']}"
-        + ("" if data["oldest_queued_s"] is None else f"  the oldest for {duration(data['oldest_queued_s'])}"),
-        f"{'scheduled':<14}{data['scheduled']}",
-        f"{'in flight':<14}{data['running']} of {workers.count}",
-        f"{'dead':<14}{data['dead']}" + ("  see `prreview jobs list --state dead`" if data["dead"] else ""),
-        f"{'spent today':<14}{data['usd_today']:.2f} of {model.max_usd_per_day:.2f} USD",
-    ]
-    if pause is None:
-        return [*lines, f"{'paused':<14}no"]
-    until = "until `prreview resume`" if pause.until is None else f"until {short_moment(pause.until)}"
-    return [*lines, f"{'paused':<14}since {short_moment(pause.since)}, {until}", f"{'':<14}{pause.reason}"]
+async def _draw(house: House, store: Store) -> None:
+    from rich.console import Console  # noqa: PLC0415 - slow to import
+    from rich.live import Live  # noqa: PLC0415
+
+    console = Console(markup=False, highlight=False, emoji=False, no_color=not colours(sys.stdout))
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            glance = await read(house.profile, store, house.clock.now())
+            live.update(picture(glance, console.width, console.encoding), refresh=True)
+            await store.changed(REDRAW_S)
+
+
+async def _follow(house: House, store: Store, *, as_json: bool) -> None:
+    last = ""
+    while True:
+        glance = await read(house.profile, store, house.clock.now())
+        if (line := short(glance)) != last:
+            last = line
+            if as_json:
+                print_event({"schema_version": SCHEMA_VERSION, **glance.json()})
+            else:
+                print_text(f"{short_moment(glance.now)}  {line}")
+        await house.clock.sleep(LINE_EVERY_S)
+        await store.changed(REDRAW_S)

@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
@@ -17,18 +18,29 @@ from prreview_cli.cli.output import print_event
 from prreview_cli.cli.running import house_of, on_signals
 from prreview_cli.core.errors import ExitCode
 from prreview_cli.core.ports.agent import AgentKind
-from prreview_cli.wiring import Cell, House, cell, crew
+from prreview_cli.services.pool import Stint
+from prreview_cli.wiring import Cell, House, cell, crew, ops_listener
 
 app = new_app()
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-@app.command(epilog="Example: prreview work -p prod --workers 2")
+@app.command(epilog="Example: prreview work -p prod --workers 2\n\nAs a short-lived job: prreview work -p prod --until-empty --max-jobs 20")
 def work(
     profile: ProfileOption = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Reviews at once in this process; default: workers.count, which caps all together.")
+    ] = None,
+    until_empty: Annotated[
+        bool,
+        typer.Option(
+            "--until-empty", help="End once nothing is due or running; what is scheduled for later stays. A pause ends it with 4."
+        ),
+    ] = False,
+    max_jobs: Annotated[int | None, typer.Option(min=1, help="Take so many jobs at most, finish them and end.", show_default=False)] = None,
+    ops_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Show /readyz, /metrics and the page on this loopback port; 0 takes a free one.")
     ] = None,
     allow_unsandboxed: UnsandboxedOption = False,
     agent: AgentOption = AgentKind.CLAUDE,
@@ -40,21 +52,26 @@ def work(
     house = house_of(profile)
     found = cell(house.profile, allow_unsandboxed=allow_unsandboxed)
     with house.log("work"):
-        interrupted = asyncio.run(_work(house, workers or house.profile.workers.count, agent, found))
+        interrupted = asyncio.run(
+            _work(house, workers or house.profile.workers.count, agent, found, stint=Stint(until_empty, max_jobs), ops_port=ops_port)
+        )
     if interrupted:
         raise typer.Exit(int(ExitCode.INTERRUPTED))
 
 
-async def _work(house: House, slots: int, agent: AgentKind, cell: Cell) -> bool:
+async def _work(house: House, slots: int, agent: AgentKind, cell: Cell, *, stint: Stint, ops_port: int | None) -> bool:
     received: list[signal.Signals] = []
-    async with house.store() as store, crew(house, store, slots=slots, agent=agent, cell=cell) as hands:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(house.store())
+        ops = None if ops_port is None else await stack.enter_async_context(ops_listener(house, store, ops_port))
+        hands = await stack.enter_async_context(crew(house, store, slots=slots, agent=agent, cell=cell, stint=stint))
 
         def end(number: signal.Signals) -> None:
             received.append(number)
             hands.pool.end()
 
         on_signals(end)
-        await hands.run(lambda: print_event({"event": "ready", "webhook": None, "ops": None, "workers": slots}))
+        await hands.run(lambda: print_event({"event": "ready", "webhook": None, "ops": ops, "workers": slots}))
     return bool(received) and received[0] is signal.SIGINT
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 from prreview_cli.trials.simulators.conversation import Conversation, CutShort, Garbage, Refusal, Reply, Script, ToolUse, Turn
+from prreview_cli.trials.simulators.loopback import Gate
 
 READING_TURNS = 2
 
@@ -47,6 +49,16 @@ def finding(path: str, line: int) -> dict[str, Any]:
         "title": "An amount below zero is not considered",
         "explanation": "Called with a negative amount, this goes on as if nothing were wrong; the caller sees a wrong total.",
     }
+
+
+def held(gate: Gate, then: Script) -> Script:
+    """As `then`, with the first turn of each conversation held at a gate."""
+
+    def script(asked: Conversation) -> Reply:
+        reply = then(asked)
+        return replace(reply, wait_s=0.0, gate=gate) if isinstance(reply, Turn) and asked.turn == 1 else reply
+
+    return script
 
 
 def never_submits() -> Script:

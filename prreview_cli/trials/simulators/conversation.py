@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from prreview_cli.trials.simulators.loopback import Gate
+
 _FILE = re.compile(r"^\+\+\+ b/(.+?)\t?$", re.MULTILINE)
 _HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
@@ -22,13 +24,14 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the model says: text, then tool calls. `wait_s` passes before it begins."""
+    """What the model says: text, then tool calls. `wait_s` passes, and the gate is passed, before it begins."""
 
     text: str = ""
     uses: tuple[ToolUse, ...] = ()
     wait_s: float = 0.0
     input_tokens: int = 1200
     output_tokens: int = 80
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,11 @@ class Gate:
         self._open = True
         self._watch.notify()
 
+    @property
+    def arrived(self) -> int:
+        """How many requests have come to the gate so far."""
+        return self._reached
+
     async def pass_through(self) -> None:
         """Wait here, on the simulator's side."""
         self._reached += 1

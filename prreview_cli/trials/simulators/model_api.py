@@ -43,7 +43,7 @@ class Asked:
 class ModelApi:
     """Use it as a context manager, sync or async. `script` and `keys` may be changed at any time.
 
-    Each request is kept in `requests`, unless `remember` says no: a large trial would fill the memory.
+    `rejection` answers every other key. Each request is kept in `requests`, unless `remember` says no: a large trial would fill the memory.
     `in_flight` and `peak_in_flight` count the requests that are being answered; one whose client
     hung up counts no more.
     """
@@ -57,6 +57,7 @@ class ModelApi:
     requests: list[Asked] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    rejection: Reply = field(default_factory=key_rejected)
     in_flight: int = 0
     peak_in_flight: int = 0
     watch: Watch = field(default_factory=Watch)
@@ -104,7 +105,7 @@ class ModelApi:
             self.requests.append(asked)
         self.watch.notify()
         # The script runs before the answer begins, in the order of the requests.
-        reply = self.script(asked.conversation) if asked.key in self.keys else key_rejected()
+        reply = self.script(asked.conversation) if asked.key in self.keys else self.rejection
         if isinstance(reply, Turn | CutShort) and body.get("stream"):
             return Response(
                 200, self._stream(asked, reply), {"content-type": "text/event-stream; charset=utf-8", "request-id": _request_id(asked)}
@@ -115,7 +116,7 @@ class ModelApi:
     async def _whole(self, asked: Asked, reply: Reply) -> Response:
         match reply:
             case Turn():
-                await self.clock.sleep(reply.wait_s)
+                await self._think(reply)
                 return json_response(anthropic_stream.message(reply, asked.conversation), headers={"request-id": _request_id(asked)})
             case CutShort():
                 raise Cut
@@ -127,11 +128,16 @@ class ModelApi:
     async def _stream(self, asked: Asked, reply: Turn | CutShort) -> AsyncIterator[bytes]:
         turn, limit = (reply, None) if isinstance(reply, Turn) else (reply.turn, reply.after_events)
         with self._counted(asked):
-            await self.clock.sleep(turn.wait_s)
+            await self._think(turn)
             for number, event in enumerate(anthropic_stream.events(turn, asked.conversation)):
                 if number == limit:
                     raise Cut
                 yield event
+
+    async def _think(self, turn: Turn) -> None:
+        await self.clock.sleep(turn.wait_s)
+        if turn.gate is not None:
+            await turn.gate.pass_through()
 
     @contextmanager
     def _counted(self, asked: Asked) -> Any:

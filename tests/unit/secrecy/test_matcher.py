@@ -1,42 +1,17 @@
 from __future__ import annotations
 
-import base64
-import html
-import json
 import pickle
-from collections.abc import Callable
-from urllib.parse import quote
+import threading
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prreview_cli.secrecy import Matcher, Secret
+from support.leaks import BODY, ENCODED, HOOK, KEY, TOKENS, log_lines
 
-KEY = "sk-ant-api03-Zq7_xW2-mNb4Vc9Lk1Jh8Gf3Ds6Ap0Qw5Er7Ty2Ui4Op9AA"
-HOOK = 'It\'s <a> "secret"/to & no one \\ é ünd 100% ✓ long'
 NAMED = {"model_api_key": Secret(KEY), "webhook_secret": Secret(HOOK)}
 MATCHER = Matcher(NAMED)
-
-ENCODED: dict[str, Callable[[str], str]] = {
-    "plain": str,
-    "json": json.dumps,
-    "json, unicode kept": lambda value: json.dumps(value, ensure_ascii=False),
-    "json with slashes": lambda value: json.dumps(value).replace("/", "\\/"),
-    "json twice": lambda value: json.dumps(json.dumps(value)),
-    "url": lambda value: quote(value, safe=""),
-    "url, a path": quote,
-    "url, lower case": lambda value: "".join(c if quote(c, safe="") == c else quote(c, safe="").lower() for c in value),
-    "url, every letter": lambda value: "".join(f"%{byte:02x}" for byte in value.encode()),
-    "html": html.escape,
-    "hex": lambda value: value.encode().hex(),
-    "hex, upper case": lambda value: value.encode().hex().upper(),
-    "node's buffer": lambda value: f"<Buffer {value.encode().hex(' ')}>",
-    "base64": lambda value: base64.b64encode(value.encode()).decode(),
-    "base64, one later": lambda value: base64.b64encode(b"x" + value.encode() + b"tail").decode(),
-    "base64, two later": lambda value: base64.b64encode(b"u:" + value.encode() + b"t").decode(),
-    "base64url": lambda value: base64.urlsafe_b64encode(value.encode()).decode(),
-}
 
 printable = st.characters(min_codepoint=33, max_codepoint=126)
 secrets = st.text(printable, min_size=8, max_size=80)
@@ -72,19 +47,17 @@ def test_no_encoding_of_any_secret_survives_wherever_it_stands(value: str, encod
 @settings(deadline=None)  # a busy machine is not a failure
 @given(st.data())
 def test_twelve_characters_of_a_secret_in_a_row_are_found_wherever_they_stand(data: st.DataObject) -> None:
-    body = KEY.removeprefix("sk-ant-api03-")
-    length = data.draw(st.integers(12, len(body)))
-    start = data.draw(st.integers(0, len(body) - length))
+    length = data.draw(st.integers(12, len(BODY)))
+    start = data.draw(st.integers(0, len(BODY) - length))
     encode = ENCODED[data.draw(st.sampled_from(sorted(ENCODED)))]
 
-    assert MATCHER.holds(f"{data.draw(words)}{encode(body[start : start + length])}{data.draw(words)}") == ["model_api_key"]
+    assert MATCHER.holds(f"{data.draw(words)}{encode(BODY[start : start + length])}{data.draw(words)}") == ["model_api_key"]
 
 
 @pytest.mark.parametrize("start", range(0, 40, 7))
 def test_fewer_characters_are_not_a_leak(start: int) -> None:
-    body = KEY.removeprefix("sk-ant-api03-")
 
-    assert MATCHER.holds(f"… {body[start : start + 11]} …") == []
+    assert MATCHER.holds(f"… {BODY[start : start + 11]} …") == []
 
 
 def test_the_public_prefix_is_not_a_leak() -> None:
@@ -108,7 +81,7 @@ def test_a_hit_names_place_and_secret_and_never_the_value() -> None:
 
     (hit,) = MATCHER.find(text.encode())
 
-    assert text.encode()[hit.start : hit.end] == KEY.removeprefix("sk-ant-api03-").encode()
+    assert text.encode()[hit.start : hit.end] == BODY.encode()
     assert (hit.name, hit.encoding) == ("model_api_key", "plain")
     assert "Zq7_" not in f"{hit!r} {MATCHER!r} {NAMED!r}"
 
@@ -161,3 +134,83 @@ def test_a_secret_does_not_show_itself() -> None:
         pickle.dumps(secret)
     assert secret.equals(KEY.encode())
     assert not secret.equals(b"other")
+
+
+@pytest.mark.parametrize("rule", TOKENS)
+@pytest.mark.parametrize("before", ["", " ", '"', "key=", "token%3D", "\\n", "\\u0022"])
+def test_a_rule_finds_its_token_once_and_what_is_hidden_is_not_found(rule: str, before: str) -> None:
+    text = f"{before}{TOKENS[rule]}\n"
+
+    (hit,) = Matcher({}).search(text.encode())
+
+    assert (hit.name, hit.encoding, hit.start) == (rule, "", len(before))
+    hidden = Matcher({}).redact(text)
+    assert Matcher({}).search(hidden.encode()) == []
+    assert TOKENS[rule][-12:-6] not in hidden or rule == "private-key"
+
+
+def test_a_private_key_is_found_and_hidden_in_a_json_log_as_well() -> None:
+    text = TOKENS["private-key"].replace("\n", "\\n")
+
+    assert [hit.name for hit in Matcher({}).search(text.encode())] == ["private-key"]
+    assert Matcher({}).redact(text) == "[token hidden]\\n-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ghp_" + "x" * 36,
+        "xghp_" + "a1B2c3D4e5F6" * 3,
+        "AKIAIOSFODNN7EXAMPLE",
+        "AKIAQ3EGUXN5ZLRT7W2KMORE",
+        "-----BEGIN RSA PRIVATE KEY----- is how the file begins, and then comes the rest",
+        "-----BEGIN PUBLIC KEY-----\n" + "MIIEpAIBAAKCAQEAx7Rk2vQ9\n" * 4,
+        "sk-ant-api03-R2D...igAA",
+    ],
+)
+def test_what_only_looks_like_a_token_is_no_finding(text: str) -> None:
+    assert Matcher({}).search(text.encode()) == []
+
+
+def test_clean_logs_have_no_findings() -> None:
+    assert MATCHER.search(log_lines(5_000).encode()) == []
+
+
+def test_a_known_token_is_told_as_known_and_not_as_a_rule_as_well() -> None:
+    matcher = Matcher({"host_token": Secret(TOKENS["github-token"])})
+
+    hits = matcher.search(f"{TOKENS['github-token']} {TOKENS['aws-access-key']}".encode())
+
+    assert [(hit.name, hit.encoding) for hit in hits] == [("host_token", "plain"), ("aws-access-key", "")]
+
+
+def test_a_token_that_comes_to_light_when_what_stands_before_it_is_hidden_is_hidden_as_well() -> None:
+    text = f"{KEY}{TOKENS['aws-access-key']}"
+
+    assert MATCHER.redact(text) == "sk-ant-api03-[model_api_key hidden][token hidden]"
+
+
+@settings(deadline=None)  # a busy machine is not a failure
+@given(st.lists(st.tuples(st.sampled_from(sorted(ENCODED)), st.sampled_from([KEY, HOOK]), words), max_size=5), st.data())
+def test_an_audit_of_what_was_hidden_finds_nothing(parts: list[tuple[str, str, str]], data: st.DataObject) -> None:
+    pieces = [f"{ENCODED[encoding](value)}{after}" for encoding, value, after in parts]
+    pieces += data.draw(st.lists(st.sampled_from(sorted(TOKENS.values())), max_size=3))
+    text = "".join(data.draw(st.permutations(pieces)))
+
+    hidden = MATCHER.redact(text)
+
+    assert MATCHER.search(hidden.encode()) == []
+    assert MATCHER.redact(hidden) == hidden
+
+
+def test_threads_may_share_a_matcher() -> None:
+    text = f"{log_lines(50)}{KEY}"
+    results: list[str] = []
+    threads = [threading.Thread(target=lambda: results.extend(MATCHER.redact(text) for _ in range(20))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(results) == 80
+    assert set(results) == {MATCHER.redact(text)}

@@ -12,9 +12,10 @@ import pytest
 from prreview_cli.core import errors, retry
 from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Posted, State
 from prreview_cli.core.ports.alerts import AlertKind
+from prreview_cli.core.ports.store import Capacity
 from prreview_cli.core.profile import Workers
 from prreview_cli.services.kill_switch import KillSwitch
-from prreview_cli.services.pool import Pool
+from prreview_cli.services.pool import ENDLESS, Pool, Stint
 from prreview_cli.services.reviewer import Record
 from prreview_cli.services.settlement import Settlement
 from prreview_cli.store.memory import MemoryStore
@@ -50,7 +51,7 @@ class ScriptedReviewer:
 
 
 class Bench:
-    def __init__(self, introduce: Callable[[], Awaitable[None]] | None = None, slots: int = 2) -> None:
+    def __init__(self, introduce: Callable[[], Awaitable[None]] | None = None, slots: int = 2, stint: Stint = ENDLESS) -> None:
         self.clock = FakeClock()
         self.store = MemoryStore(clock=self.clock)
         self.reviewer = ScriptedReviewer()
@@ -62,7 +63,7 @@ class Bench:
         async def known() -> None:
             return None
 
-        self.pool = Pool("w1", slots, WORKERS, self.store, self.reviewer, settlement, kill_switch, introduce or known, self.clock)  # type: ignore[arg-type]
+        self.pool = Pool("w1", slots, WORKERS, self.store, self.reviewer, settlement, kill_switch, introduce or known, self.clock, stint)  # type: ignore[arg-type]
 
     async def queue(self, *numbers: int) -> None:
         for number in numbers:
@@ -241,3 +242,89 @@ async def test_a_token_that_is_too_wide_pauses_before_the_first_job() -> None:
         await bench.tick(times=3)
         assert bench.reviewer.started == []
         assert [alert.reason for alert in bench.alerts.told] == ["It can push."]
+
+
+async def test_a_stint_until_empty_ends_when_nothing_is_due_and_leaves_what_is_scheduled() -> None:
+    bench = Bench(stint=Stint(until_empty=True))
+    bench.reviewer.outcomes = [Posted("r-1"), errors.ModelOverloaded("Overloaded.")]
+    bench.reviewer.gate.set()
+    await bench.queue(1, 2)
+    async with bench.working() as task:
+        await bench.tick(0)
+        await asyncio.wait_for(task, 5)
+    assert sorted((await bench.states()).values()) == [State.POSTED, State.SCHEDULED]
+
+
+async def test_a_stint_until_empty_does_what_was_scheduled_once_it_is_due() -> None:
+    bench = Bench()
+    bench.reviewer.outcomes = [errors.ModelOverloaded("Overloaded.")]
+    bench.reviewer.gate.set()
+    await bench.queue(1)
+    async with bench.working():
+        assert await bench.states() == {1: State.SCHEDULED}
+    await bench.clock.advance(WORKERS.backoff_max_s)
+    bench.pool.stint = Stint(until_empty=True)
+    async with bench.working() as task:
+        await asyncio.wait_for(task, 5)
+    assert await bench.states() == {1: State.POSTED}
+
+
+async def test_an_empty_stint_ends_without_asking_the_host() -> None:
+    async def introduce() -> None:
+        raise AssertionError("The host was asked.")
+
+    bench = Bench(introduce, stint=Stint(until_empty=True))
+    async with bench.working() as task:
+        await asyncio.wait_for(task, 5)
+
+
+async def test_a_stint_until_empty_waits_for_what_another_pool_has_in_flight() -> None:
+    bench = Bench(stint=Stint(until_empty=True))
+    await bench.queue(1)
+    lease = await bench.store.jobs.claim("another", Capacity(2), 30, bench.clock.now())
+    assert lease is not None
+    async with bench.working() as task:
+        await bench.tick(times=3)
+        assert not task.done()
+        await bench.store.jobs.settle(lease, Posted("r-1"), AttemptCost(), bench.clock.now())
+        await bench.tick()
+        await asyncio.wait_for(task, 5)
+
+
+async def test_a_pause_ends_a_stint_until_empty_with_its_reason_and_keeps_the_jobs() -> None:
+    bench = Bench(stint=Stint(until_empty=True))
+    bench.reviewer.outcomes = [errors.ModelKeyRejected("The key was rejected."), errors.ModelKeyRejected("The key was rejected.")]
+    bench.reviewer.gate.set()
+    await bench.queue(1, 2, 3)
+    async with bench.working() as task:
+        await bench.tick(times=3)
+        with pytest.raises(errors.Paused, match=r"The key was rejected\.") as caught:
+            await asyncio.wait_for(task, 5)
+    assert caught.value.exit_code == errors.ExitCode.FORBIDDEN
+    assert set((await bench.states()).values()) == {State.QUEUED}
+
+
+async def test_a_stint_until_empty_ends_with_the_failure_where_the_host_cannot_be_asked() -> None:
+    async def introduce() -> None:
+        raise errors.HostUnreachable("Down.")
+
+    bench = Bench(introduce, stint=Stint(until_empty=True))
+    await bench.queue(1)
+    async with bench.working() as task:
+        with pytest.raises(errors.HostUnreachable):
+            await asyncio.wait_for(task, 5)
+    assert await bench.states() == {1: State.QUEUED}
+
+
+async def test_a_stint_takes_so_many_jobs_and_finishes_them_however_long_they_take() -> None:
+    bench = Bench(slots=2, stint=Stint(max_jobs=3))
+    await bench.queue(1, 2, 3, 4, 5)
+    async with bench.working() as task:
+        await bench.tick(WORKERS.drain_s * 2)
+        assert not task.done()
+        assert bench.reviewer.running == 2
+        bench.reviewer.gate.set()
+        await bench.tick(times=3)
+        await asyncio.wait_for(task, 5)
+    assert sorted((await bench.states()).values()) == [State.POSTED] * 3 + [State.QUEUED] * 2
+    assert len(bench.reviewer.started) == 3

@@ -81,6 +81,6 @@ def test_the_result_names_each_promise_with_its_figure_and_the_broken_ones_again
     print_result(Result("scripted", seen, (Sample(0.0, 0, 0, 0), Sample(1.0, 0, 0, 1)), 0.9, judge(seen)))
     out = capsys.readouterr().out
     assert re.search(r"^Once +broken +1 posted twice \(octo/shop#1 2 times\)", out, re.MULTILINE)
-    assert re.search(r"^Bounded +kept +at most 1 reviews and 1 model calls at once, of 1", out, re.MULTILINE)
+    assert re.search(r"^Bounded +kept +at most 1 of 1 reviews and 1 of 1 model calls at once", out, re.MULTILINE)
     assert out.rstrip().endswith("Broken: Once.")
     assert "\x1b" not in out

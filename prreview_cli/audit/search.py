@@ -1,0 +1,178 @@
+"""One audit: each place is opened, recognised by how it begins, unpacked and searched; what fails is named."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from prreview_cli.audit import databases
+from prreview_cli.audit.findings import Finding, NotScanned, Report
+from prreview_cli.audit.places import Place, places, why
+from prreview_cli.audit.unpacking import BLOCK, UNPACKERS, Unfinished, filled, packed_as, unpacked
+from prreview_cli.audit.windows import Leak, Scanner
+from prreview_cli.secrecy import Matcher
+
+STDIN = "-"
+MAX_FINDINGS = 10_000
+"""So many in one source are told; a log can be made of nothing but findings, and somebody has to read them."""
+_NESTED = 3
+"""A stream is unpacked so often: logs are packed twice by mistake, and more often by malice."""
+
+
+class Search:
+    """Searches places one after the other and keeps the `report`. `on_progress` is told each block's source, once it is searched."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.report = Report()
+        self.on_progress: Callable[[str], None] = lambda _: None
+        self._matcher = matcher
+        self._seen: set[tuple[int, int]] = set()
+
+    def path(self, path: Path, exclude: Sequence[str] = ()) -> None:
+        """Search a file, or a folder with all that is in it but what the globs name. A file is searched once an audit."""
+        for place in places(path, exclude):
+            self._place(place)
+
+    def stream(self, stream: BinaryIO, source: str = STDIN) -> None:
+        """Search a stream to its end."""
+        self.report.sources += 1
+        shown = self._matcher.redact(source)
+        self._guarded(shown, lambda: self._blocks(shown, iter(lambda: stream.read(BLOCK), b"")))
+
+    def not_scanned(self, source: str, reason: str) -> None:
+        """Name something that is not searched. A name may hold a secret as well."""
+        self.report.not_scanned.append(NotScanned(self._matcher.redact(source), self._matcher.redact(reason)))
+
+    def _place(self, place: Place) -> None:
+        source = self._matcher.redact(str(place.path))
+        if place.reason is not None:
+            self.not_scanned(source, place.reason)
+        else:
+            self._guarded(source, lambda: self._file(source, place))
+
+    def _guarded(self, source: str, search: Callable[[], object]) -> None:
+        try:
+            search()
+        except Unfinished as error:
+            self.not_scanned(source, str(error))
+        except FileNotFoundError:
+            self.not_scanned(source, "it went away while the audit ran")
+        except OSError as error:
+            self.not_scanned(source, f"it cannot be read: {why(error)}")
+
+    def _file(self, source: str, place: Place) -> None:
+        with _opened(place) as file:
+            status = os.fstat(file.fileno())
+            if (status.st_dev, status.st_ino) in self._seen:
+                return
+            self._seen.add((status.st_dev, status.st_ino))
+            if stat.S_ISREG(status.st_mode):
+                self.report.sources += 1
+                head = self._blocks(source, _as_long_as_it_was(file, status.st_size), place.path)
+            elif stat.S_ISFIFO(status.st_mode):
+                self.stream(file, source)
+                return
+            else:
+                raise Unfinished("it is neither a file nor a pipe")
+        if head.startswith(databases.MAGIC):
+            for companion in databases.companions(place.path):
+                self._place(Place(companion, named=place.named))
+            self._columns(source, place.path)
+
+    def _blocks(self, source: str, pieces: Iterable[bytes], path: Path | None = None, depth: int = 0) -> bytes:
+        """Search the pieces of one stream; how it begins."""
+        blocks = filled(pieces)
+        head = next(blocks, b"")
+        beginning = head[:64]
+        packing = packed_as(head)
+        whole = chain((head,), blocks)
+        if packing in UNPACKERS and depth < _NESTED:
+            assert packing is not None
+            del head
+            self._blocks(source, unpacked(packing, whole), depth=depth + 1)
+            return beginning
+        scanner, before = Scanner(self._matcher, head), len(self.report.findings)
+        del head
+        try:
+            for block in whole:
+                self.report.scanned_bytes += len(block)
+                self._found(source, scanner.feed(block))
+                self.on_progress(source)
+                self._stop_at_too_many(before)
+        finally:
+            self._found(source, scanner.finish())
+        if packing is not None:
+            raise Unfinished(f"it is packed as {packing}, which is not unpacked here; unpack it and search that")
+        if path is None and beginning.startswith(databases.MAGIC):
+            raise Unfinished("a database in a stream is searched as bytes alone, where a long value may be cut; name it as a file")
+        return beginning
+
+    def _columns(self, source: str, path: Path) -> None:
+        before = len(self.report.findings)
+        with closing(databases.cells(path)) as cells:
+            for number, cell in enumerate(cells):
+                for value in self._as_kept_and_unpacked(source, cell):
+                    self._cell(source, cell, value)
+                if number % 1_000 == 0:
+                    self.on_progress(source)
+                    self._stop_at_too_many(before)
+
+    def _cell(self, source: str, cell: databases.Cell, value: bytes) -> None:
+        for hit in self._matcher.search(value):
+            column = self._matcher.redact(f"{source}#{cell.column}")
+            self._found(column, [Leak(cell.row, hit.start, hit.end, hit.name, hit.encoding)])
+
+    def _as_kept_and_unpacked(self, source: str, cell: databases.Cell) -> Iterator[bytes]:
+        """A value, and what it unpacks to: our own database keeps the bodies of deliveries packed."""
+        yield cell.value
+        packing = packed_as(cell.value)
+        if packing not in UNPACKERS:
+            return
+        assert packing is not None
+        whole, trouble = bytearray(), ""
+        try:
+            for piece in unpacked(packing, [cell.value]):
+                whole += piece
+                if len(whole) > databases.MAX_VALUE:
+                    trouble = f"a packed value has more than {databases.MAX_VALUE >> 20} MiB"
+                    break
+        except Unfinished as damage:
+            trouble = str(damage)
+        if trouble:
+            self.not_scanned(f"{source}#{cell.column}", f"row {cell.row}: {trouble}")
+        yield bytes(whole)
+
+    def _stop_at_too_many(self, before: int) -> None:
+        if len(self.report.findings) - before >= MAX_FINDINGS:
+            raise Unfinished(f"it has {MAX_FINDINGS} findings or more; the rest was not searched")
+
+    def _found(self, source: str, leaks: Iterable[Leak]) -> None:
+        self.report.findings += [Finding.of(source, leak) for leak in leaks]
+
+
+def _opened(place: Place) -> BinaryIO:
+    """The place for reading. What was a file in its folder a moment ago may be a link or a pipe now: neither is followed."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
+    if not place.named:
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK
+    return open(os.open(place.path, flags), "rb", buffering=0)  # noqa: PTH123 - from a descriptor; the caller closes it
+
+
+def _as_long_as_it_was(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """A file's bytes up to its size when it was opened, so that a log which grows faster than it is read has an end.
+
+    Files that know no size (in /proc) are read to their end.
+    """
+    left = size
+    while block := file.read(min(BLOCK, left) if size else BLOCK):
+        left -= len(block)
+        yield block
+        if size and not left:
+            return
+    if left > 0:
+        raise Unfinished("it became shorter while it was read")

@@ -1,0 +1,89 @@
+"""How a profile's state is shown: the same facts as JSON, as lines and as a picture that fits."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from prreview_cli.cli.status_view import Glance, lines, picture, read, short
+from prreview_cli.core.job import Dead, Posted
+from prreview_cli.core.ports.store import Beat
+from prreview_cli.core.profile import Profile
+from prreview_cli.settings import load_profile
+from prreview_cli.store.memory import MemoryStore
+from support.clocks import FakeClock
+from support.profiles import profile_file
+from support.stores import Bench
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Profile:
+    return load_profile(str(profile_file(tmp_path, {"workers": {"count": 2}})))
+
+
+@pytest.fixture
+async def glance(profile: Profile) -> Glance:
+    """One job of each kind: posted long ago and just now, dead, running for 7 s, queued for 5 s; and a pause."""
+    clock = FakeClock()
+    at = Bench(MemoryStore(clock), clock)
+    await at.posted(number=1)
+    at.later(7200)
+    await at.push(number=2)
+    lease = await at.claimed()
+    at.later(12)
+    await at.settle(lease, Posted("r-2"))
+    await at.push(number=3)
+    await at.settle(await at.claimed(), Dead("turn_limit", "30 turns."))
+    await at.push(number=4, repository="octo/" + "long-name-" * 12)
+    await at.claimed()
+    at.later(2)
+    await at.push(number=5)
+    at.later(5)
+    await at.store.pools.beat(Beat("w1", 1, 2, at.now - timedelta(seconds=3), 1))
+    await at.store.pools.beat(Beat("gone", 2, 2, at.now - timedelta(seconds=30), 1))
+    await at.store.switches.pause("Too dear.", at.now)
+    return await read(profile, at.store, at.now)
+
+
+async def test_the_json_has_what_the_specification_names_and_more_behind(glance: Glance) -> None:
+    told = glance.json()
+    assert list(told)[:8] == ["environment", "queued", "scheduled", "running", "dead", "oldest_queued_s", "paused", "usd_today"]
+    assert (told["queued"], told["scheduled"], told["running"], told["dead"], told["oldest_queued_s"]) == (1, 0, 1, 1, 5.0)
+    assert told["paused"]["reason"] == "Too dear."
+    assert [(each["number"], each["held_s"]) for each in told["in_flight"]] == [(4, 7.0)]
+    assert [pool["worker"] for pool in told["pools"]] == ["w1"], "a pool that does not beat is none"
+    assert told["last_hour"] == {"posted": 1, "skipped": 0, "superseded": 0, "dead": 1}
+    assert told["review_s"] == 6.0
+
+
+async def test_the_lines_say_the_same(glance: Glance) -> None:
+    told = "\n".join(lines(glance))
+    for words in ("1  the oldest for 5 s", "1 of 2", "for 7 s", "jobs list --state dead", "1 posted", "1 alive, 2 slots", "Too dear."):
+        assert words in told
+
+
+async def test_without_a_pool_it_says_what_to_start(glance: Glance) -> None:
+    told = "\n".join(lines(replace(glance, pools=[])))
+    assert "start `prreview serve`" in told
+
+
+@pytest.mark.parametrize("columns", [40, 80, 140])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+async def test_the_picture_fits_and_takes_nothing_from_a_stranger_as_a_command(glance: Glance, columns: int, encoding: str) -> None:
+    hostile = replace(glance, running=[replace(job, repository="octo/\x1b]0;x\x07\u202e") for job in glance.running])
+    out = io.StringIO()
+    Console(file=out, width=columns, color_system=None).print(picture(hostile, columns, encoding))
+    assert max(map(len, out.getvalue().splitlines())) <= columns
+    assert not set(out.getvalue()) & set("\x1b\x07\u202e")
+    assert encoding == "utf-8" or out.getvalue().replace("…", "").isascii()
+
+
+async def test_a_line_changes_with_the_facts_and_not_with_the_time(glance: Glance) -> None:
+    assert short(replace(glance, now=glance.now + timedelta(seconds=60))) == short(glance)
+    assert short(replace(glance, pause=None)) != short(glance)
+    assert short(replace(glance, usd_today=0.5)) != short(glance)
