@@ -2,7 +2,7 @@
 python := ".venv/bin/python"
 
 # All that must be green before a change lands.
-check: lint types imports locks completions-current test
+check: lint types imports locks completions-current errors-current test
 
 lint:
     {{python}} -m ruff format --check .
@@ -21,6 +21,9 @@ locks:
 completions-current:
     {{python}} tools/completions.py --check
 
+errors-current:
+    {{python}} tools/errors_table.py --check
+
 test:
     {{python}} -m pytest -n 2
 
@@ -38,3 +41,7 @@ lock:
 # Write the shells' completion scripts anew.
 completions:
     {{python}} tools/completions.py
+
+# Write the table of errors anew from the code.
+errors:
+    {{python}} tools/errors_table.py
