@@ -24,7 +24,7 @@ from prreview_cli.core.ports.host import CodeHost, WebhookReader
 from prreview_cli.core.ports.snapshots import Snapshots
 from prreview_cli.core.ports.store import Store
 from prreview_cli.core.profile import Profile, SecretName
-from prreview_cli.secrecy import Matcher, Secret
+from prreview_cli.secrecy import Secret
 from prreview_cli.services.intake import Intake
 from prreview_cli.services.janitor import Janitor
 from prreview_cli.services.kill_switch import KillSwitch
@@ -70,9 +70,9 @@ class House:
         return settings.Vault(self.profile)
 
     @cached_property
-    def keyhole(self) -> Keyhole:
+    def keyhole(self) -> settings.Keyhole:
         """What finds and hides the profile's secrets in text."""
-        return Keyhole(self.vault)
+        return settings.Keyhole(self.vault)
 
     @cached_property
     def alerts(self) -> Alerts:
@@ -182,39 +182,6 @@ async def listeners(house: House, store: Store, port: int, ops_port: int) -> Asy
 
 def _nothing() -> None:
     """What an agent that needs no warming does."""
-
-
-class Keyhole:
-    """What finds and hides our secrets: those of now and, after a rotation, those that this process has known before."""
-
-    def __init__(self, vault: settings.Vault) -> None:
-        self._vault = vault
-        self._former: dict[str, Secret] = {}
-        self._known: dict[str, Secret] | None = None
-        self._matcher = Matcher({})
-
-    def redact(self, text: str) -> str:
-        """The text without our secrets."""
-        return self._current.redact(text)
-
-    def secrets_in(self, text: str) -> Sequence[str]:
-        """The names of our secrets that the text holds, whole or in part."""
-        return self._current.holds(text)
-
-    def refresh(self) -> None:
-        """Look at the vault again. An old key is still a secret, so it stays known."""
-        if self._known is not None:
-            self._former |= {f"{name} (former {len(self._former)})": secret for name, secret in self._known.items()}
-        self._known = None
-
-    @property
-    def _current(self) -> Matcher:
-        if self._known is None:
-            self._known = {str(name): secret for name, secret in self._vault.known().items()}
-            values = {secret.reveal() for secret in self._known.values()}
-            self._former = {name: secret for name, secret in self._former.items() if secret.reveal() not in values}
-            self._matcher = Matcher(self._known | self._former)
-        return self._matcher
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Profiles: finding, reading, checking and writing them, and the secrets and folders they name."""
 
 from prreview_cli.settings.checking import Report, check_profile
+from prreview_cli.settings.keyhole import Keyhole
 from prreview_cli.settings.profiles import find_profile, is_there, load_profile, profile_paths, profiles_folder, read_profile, read_text
 from prreview_cli.settings.state import queue_path, queue_url, state_dir, state_path
 from prreview_cli.settings.templates import TEMPLATES, template_for, template_text
@@ -9,6 +10,7 @@ from prreview_cli.settings.writing import as_toml, to_mapping, with_value, write
 
 __all__ = [
     "TEMPLATES",
+    "Keyhole",
     "Report",
     "Vault",
     "as_toml",
