@@ -8,6 +8,8 @@ writes the `Ending` down, all in one transaction.
    Else it ends: skipped if the pull request was cancelled, superseded if something newer was accepted.
 3. "Skipped" and "superseded" are what a worker says that was told to stop. If its job has become the
    wanted one again meanwhile, it waits again instead of ending, or the head would go without a review.
+4. A job that its holder took for itself alone (`Jobs.take`) never waits for anybody else: where it would,
+   it is skipped.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ NAMES: dict[type[Outcome], str] = {
 class Facts:
     """What the store knows when a hold ends. `rival`: another job of the pull request waits.
     `cancelled`: why the pull request is not wanted. `admitted_meanwhile`, `asked_again`: since the claim.
-    `host_behind`: the head that the worker saw on the host is older than the newest we were told of."""
+    `host_behind`: the head that the worker saw on the host is older than the newest we were told of.
+    `alone`: nobody but its holder has asked for the job."""
 
     standing: Standing
     rival: bool
@@ -63,6 +66,7 @@ class Facts:
     admitted_meanwhile: bool = False
     asked_again: bool = False
     host_behind: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +128,6 @@ def _granted(wish: Ending, facts: Facts) -> Ending:
         return Ending(Step.SKIP, facts.cancelled, charged=wish.charged)
     if facts.standing is not Standing.HELD or facts.rival:
         return Ending(Step.SUPERSEDE, wording.NEWER_HEAD, charged=wish.charged)
+    if facts.alone:
+        return Ending(Step.SKIP, wish.reason, wish.failure, charged=wish.charged)
     return wish

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from prreview_cli.core.events import Answer, AnswerStatus
-from prreview_cli.core.job import Lease, Posted, Retry, Skipped, Standing, State
+from prreview_cli.core.job import HandBack, Lease, Outcome, Posted, Retry, Skipped, Standing, State
 from prreview_cli.core.ports.store import Capacity
-from support.stores import REVIEW, STORES, Bench, bench, target
+from support.stores import NOON, REVIEW, STORES, Bench, bench, target
 
 
 @pytest.fixture(params=STORES)
@@ -131,3 +133,65 @@ async def test_of_many_takers_of_one_head_one_holds_it(store: Bench) -> None:
     outcomes = await asyncio.gather(*(take(store) for _ in range(8)))
     assert sum(isinstance(outcome, Lease) for outcome in outcomes) == 1
     assert len(await store.jobs.list([], None)) == 1
+
+
+@pytest.mark.parametrize(
+    ("ended", "failure"),
+    [
+        (HandBack("It was interrupted."), None),
+        (Retry("host_unreachable", "It was interrupted.", NOON + timedelta(hours=1)), "host_unreachable"),
+    ],
+)
+async def test_a_job_that_only_its_holder_asked_for_is_left_to_no_pool(store: Bench, ended: Outcome, failure: str | None) -> None:
+    lease = await taken(store)
+    await store.settle(lease, ended)
+    job = await store.job(lease.job.id)
+    assert (job.state, job.reason, job.failure) == (State.SKIPPED, "It was interrupted.", failure)
+    assert await store.claim() is None
+
+
+async def test_nor_is_one_whose_holder_died(store: Bench) -> None:
+    lease = await taken(store)
+    store.later(31)
+    [job] = await store.jobs.rescue(5, store.now)
+    assert (job.id, job.state, job.attempts) == (lease.job.id, State.SKIPPED, 1)
+
+
+async def test_a_job_that_a_delivery_asks_for_meanwhile_goes_to_the_pools(store: Bench) -> None:
+    lease = await taken(store)
+    assert (await store.push()).status is AnswerStatus.DUPLICATE
+    await store.settle(lease, HandBack("It was interrupted."))
+    assert (await store.claimed()).job.id == lease.job.id
+
+
+async def test_a_second_taker_of_the_same_head_does_not_send_it_to_the_pools(store: Bench) -> None:
+    lease = await taken(store)
+    assert isinstance(await take(store), Answer)
+    await store.settle(lease, HandBack("It was interrupted."))
+    assert await store.state(lease.job.id) is State.SKIPPED
+
+
+async def test_a_job_that_waited_before_it_was_taken_waits_again(store: Bench) -> None:
+    job = await store.pushed()
+    await store.settle(await taken(store), HandBack("It was interrupted."))
+    assert (await store.claimed()).job.id == job
+
+
+async def test_an_operators_retry_gives_such_a_job_to_the_pools(store: Bench) -> None:
+    lease = await taken(store)
+    await store.settle(lease, Skipped("The review was not to be posted."))
+    assert await store.jobs.retry(lease.job.id, store.now) is not None
+    await store.settle(await store.claimed(), HandBack("A drain."))
+    assert (await store.claimed()).job.id == lease.job.id
+
+
+async def test_a_taker_that_is_cancelled_while_it_takes_holds_nothing(store: Bench) -> None:
+    taking = asyncio.ensure_future(take(store))
+    begun = asyncio.Event()
+    asyncio.get_running_loop().call_soon(begun.set)
+    await begun.wait()
+    taking.cancel()
+    with suppress(asyncio.CancelledError):  # the memory store has taken it by then
+        if isinstance(lease := await taking, Lease):
+            await store.settle(lease, HandBack("It was interrupted."))
+    assert await store.jobs.list([State.RUNNING, State.QUEUED], None) == []

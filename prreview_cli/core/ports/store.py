@@ -154,7 +154,8 @@ class Jobs(Protocol):
         None, and nothing is changed: the profile is paused, a bound is reached, or a job of the pull request runs.
         An Answer as from `request` where there is nothing to take: the event is older than what is known, or the head's
         newest run runs, is posted, or is scheduled for later. A job that is made or revived is not held back by
-        `min_interval_s`: somebody waits for it.
+        `min_interval_s`: somebody waits for it. Nobody else does, as long as no delivery and no `request` names
+        its head: where such a job would wait again, or its worker dies, it is skipped and left to no pool.
         """
 
     async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
@@ -170,7 +171,8 @@ class Jobs(Protocol):
         """End the hold on a job as `outcome` says and close the attempt; False if the lease is LOST.
 
         Durable for Posted, Dead, Skipped and Superseded. `Superseded.live` is requested in the same
-        transaction, with the interval of the pull request's last request; where it is older than what
+        transaction, unless nobody but the holder had asked for the job, with the interval of the pull request's last
+        request; where it is older than what
         is known (the host's API lags behind its webhooks), a HELD job is scheduled to look again.
         Skipped or Superseded of a job that was asked for again since its claim queues it anew.
         A job that would wait again (Retry, Defer, HandBack) while another of its pull
@@ -310,7 +312,7 @@ class Switches(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A sign of life of a pool."""
+    """A sign of life of a pool; without slots, of a review in the foreground."""
 
     worker: str
     pid: int
@@ -329,7 +331,7 @@ class Pools(Protocol):
         """The pool has ended in order."""
 
     async def alive(self, since: datetime) -> list[Beat]:
-        """The pools that have beaten since that time."""
+        """The pools that have beaten since that time, those without slots too."""
 
 
 class Store(Protocol):

@@ -42,7 +42,7 @@ def settle(tables: Tables, lease: Lease, outcome: Outcome, cost: AttemptCost, no
             row.job = replace(row.job, review_id=review_id)
             if row.job.id in tables.reviews:
                 tables.reviews[row.job.id] = tables.reviews[row.job.id].posted_as(review_id)
-        case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE:
+        case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE and not row.alone:
             request(tables, live, tables.pull_requests[key_of(row.job)].min_interval_s, now)
         case Dead(whole_repository=True):
             _end_repository(tables, row.job, now)
@@ -87,7 +87,7 @@ def retry(tables: Tables, job_id: str, now: datetime) -> Job | None:
         return None
     known = tables.pull_requests[key]
     known.generation += 1
-    row.job = replace(row.job, generation=known.generation, attempts=0)
+    row.job, row.alone = replace(row.job, generation=known.generation, attempts=0), False
     tables.take_turn(row)
     tables.step(row, Step.REVIVE, now, due=now)
     return row.job
@@ -103,6 +103,7 @@ def _facts(tables: Tables, row: Row, lease: Lease | None = None, outcome: Outcom
         admitted_meanwhile=lease is not None and row.job.admitted and not lease.job.admitted,
         asked_again=lease is not None and row.job.generation != lease.job.generation,
         host_behind=live is not None and is_old(known, live),
+        alone=row.alone,
     )
 
 

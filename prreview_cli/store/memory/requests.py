@@ -36,8 +36,8 @@ def cancel(tables: Tables, decision: Cancel, now: datetime) -> Answer:
     return Answer(AnswerStatus.IGNORED, decision.reason)
 
 
-def request(tables: Tables, target: Target, min_interval_s: float, now: datetime) -> Answer:
-    """Make sure that a job stands for this head."""
+def request(tables: Tables, target: Target, min_interval_s: float, now: datetime, *, alone: bool = False) -> Answer:
+    """Make sure that a job stands for this head; `alone`: for whoever is about to take it, and nobody else."""
     key = target.repository_id, target.number
     known = tables.pull_requests.setdefault(key, PullRequest(target.updated_at, head_sha=target.head_sha))
     if is_old(known, target):
@@ -53,6 +53,9 @@ def request(tables: Tables, target: Target, min_interval_s: float, now: datetime
         answer = _make(tables, known, target, newest.job.run + 1, now)
     else:
         answer = _duplicate(tables, known, newest, target, now)
+    if answer.job is not None:
+        row = tables.jobs[answer.job]
+        row.alone = alone and (row.alone or answer.status is AnswerStatus.QUEUED)
     known.head_sha, known.cancelled = target.head_sha, None
     known.updated_at = max(known.updated_at, target.updated_at)
     return answer

@@ -35,9 +35,10 @@ class PullRequest:
 
 @dataclass(slots=True)
 class Row:
-    """A job with what its port type does not show: its turn, and who holds it until when."""
+    """A job with what its port type does not show: its turn, who holds it until when, and whether for itself alone."""
 
     job: Job
+    alone: bool = False
     tag: int = 0
     worker: str | None = None
     lease_until: datetime | None = None

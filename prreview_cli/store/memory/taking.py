@@ -18,7 +18,7 @@ def take(
     """Make sure that a job stands for this head and take it, if there is one to take and room for it."""
     if _leads_to_a_hold(tables, target) and not _room(tables, target, capacity, now):
         return None
-    answer = request(tables, target, min_interval_s, now)
+    answer = request(tables, target, min_interval_s, now, alone=True)
     row = None if answer.job is None else tables.jobs[answer.job]
     if row is None or (answer.status is AnswerStatus.DUPLICATE and row.job.state is not State.QUEUED):
         return answer

@@ -47,7 +47,7 @@ def settle(db: sqlite3.Connection, lease: Lease, outcome: Outcome, cost: Attempt
             for query in ("posted", "stands"):
                 db.execute(_REVIEWS[query], {"job": row["id"], "review_id": review_id})
             _count(db, row, now)
-        case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE:
+        case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE and not row["alone"]:
             request(db, live, row["min_interval"], now)
         case Dead(whole_repository=True, reason=reason):
             died = {"reason": plain(reason), "failure": failure, "now": now}
@@ -108,6 +108,7 @@ def _facts(db: sqlite3.Connection, row: Any, lease: Lease | None = None, outcome
         admitted_meanwhile=lease is not None and bool(row["admitted"]) and not lease.job.admitted,
         asked_again=lease is not None and row["generation"] != lease.job.generation,
         host_behind=behind,
+        alone=bool(row["alone"]),
     )
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from prreview_cli.core.durations import Durations
 from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.events import Answer, Decision, Delivery
-from prreview_cli.core.job import AttemptCost, HandBack, Job, Lease, Outcome, Skipped, Standing, State, Target
+from prreview_cli.core.job import AttemptCost, HandBack, Job, Lease, Outcome, Standing, State, Target
 from prreview_cli.core.ports.store import Capacity, Depth, Ended, History
 from prreview_cli.store import rulings
 from prreview_cli.store.sqlite import endings, holds, lookups, requests, taking
@@ -64,12 +64,10 @@ class SqliteJobs:
         except holds.NoRoom:
             return None
         except asyncio.CancelledError:
-            # A job made for this call alone is wanted by nobody any more; one that waited before goes on waiting.
+            # A job made for this call alone ends; one that waited before goes on waiting.
             with contextlib.suppress(StoreUnusable, holds.NoRoom):
                 if isinstance(taken := await submitted, Lease):
-                    reason = "Its review was interrupted while it began."
-                    ours = taken.job.claim == 1 and millis(taken.job.created) == at
-                    await self.settle(taken, Skipped(reason) if ours else HandBack(reason), AttemptCost(), now)
+                    await self.settle(taken, HandBack("Its review was interrupted while it began."), AttemptCost(), now)
             raise
 
     async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:

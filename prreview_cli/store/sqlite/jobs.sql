@@ -30,12 +30,12 @@ ORDER BY run DESC LIMIT 1;
 -- name: insert_job
 -- A new job. It queues up behind the last waiting one of its repository, or else behind the running turn.
 INSERT INTO job (repository_id, repository, number, head_sha, base_ref, run, state, generation, priority, tag,
-                 author, admitted, created, updated, due)
+                 author, admitted, alone, created, updated, due)
 VALUES (:repository_id, :repository, :number, :head_sha, :base_ref, :run, :state, :generation, :priority,
         1 + max(ifnull((SELECT max(tag) FROM job
                         WHERE state = 'queued' AND repository_id = :repository_id AND priority = :priority), 0),
                 ifnull((SELECT tag FROM turn WHERE priority = :priority), 0)),
-        :author, :admitted, :now, :now, :due);
+        :author, :admitted, :alone, :now, :now, :due);
 
 -- name: take_turn
 -- A job that is about to be queued again queues up as a new one does.
@@ -49,12 +49,16 @@ WHERE id = :id;
 -- A job that ended without a review is asked for once more. Its stored review serves again, unless the base is another.
 UPDATE job SET
     repository = :repository, reviewed = reviewed AND base_ref = :base_ref, base_ref = :base_ref, author = :author,
-    priority = :priority, admitted = admitted OR :admitted, generation = :generation, attempts = 0
+    priority = :priority, admitted = admitted OR :admitted, alone = :alone, generation = :generation, attempts = 0
 WHERE id = :id;
 
 -- name: recall
 -- The job becomes the wanted one of its pull request again.
 UPDATE job SET generation = :generation WHERE id = :id;
+
+-- name: share
+-- Somebody besides its holder has asked for this job.
+UPDATE job SET alone = 0 WHERE id = :id AND alone;
 
 -- name: admit
 -- A maintainer's label named the head of this job.
@@ -158,8 +162,8 @@ SELECT EXISTS (SELECT 1 FROM job
     OR EXISTS (SELECT 1 FROM hold WHERE repository_id = :repository_id AND number = :number AND standing = 'held');
 
 -- name: forgive
--- An operator's retry begins with all attempts.
-UPDATE job SET attempts = 0 WHERE id = :id;
+-- An operator's retry begins with all attempts, and is for the pools.
+UPDATE job SET attempts = 0, alone = 0 WHERE id = :id;
 
 -- name: lost_hold
 -- Whether a lease is over.

@@ -57,15 +57,15 @@ def cancel(db: sqlite3.Connection, decision: Cancel, now: int) -> Answer:
     return Answer(AnswerStatus.IGNORED, decision.reason)
 
 
-def request(db: sqlite3.Connection, target: Target, min_interval: int, now: int) -> Answer:
-    """Make sure that a job stands for this head."""
+def request(db: sqlite3.Connection, target: Target, min_interval: int, now: int, *, alone: bool = False) -> Answer:
+    """Make sure that a job stands for this head; `alone`: for whoever is about to take it, and nobody else."""
     key = {"repository_id": target.repository_id, "number": target.number}
     known = one(db, _SQL["pull_request"], key)
     if known is None:
-        return _make(db, target, _Plan(None, min_interval, now), 0)
+        return _make(db, target, _Plan(None, min_interval, now, alone), 0)
     if is_old(known, target):
         return Answer(AnswerStatus.SUPERSEDED, wording.OLDER_EVENT)
-    plan = _Plan(known, min_interval, now)
+    plan = _Plan(known, min_interval, now, alone)
     newest = one(db, _SQL["newest_run"], {**key, "head_sha": target.head_sha})
     if newest is None:
         return _make(db, target, plan, 0)
@@ -89,6 +89,7 @@ class _Plan:
     known: Any  # the row of `pull_request`, or None
     min_interval: int
     now: int
+    alone: bool
 
     @property
     def due(self) -> int:
@@ -126,6 +127,7 @@ def _make(db: sqlite3.Connection, target: Target, plan: _Plan, run: int) -> Answ
         "priority": target.priority,
         "author": target.author,
         "admitted": target.admitted,
+        "alone": plan.alone,
         "now": plan.now,
         "due": plan.due,
     }
@@ -142,6 +144,7 @@ def _revive(db: sqlite3.Connection, target: Target, plan: _Plan, row_id: int) ->
         "author": target.author,
         "priority": target.priority,
         "admitted": target.admitted,
+        "alone": plan.alone,
         "generation": plan.generation + 1,
     }
     db.execute(_SQL["revive"], changes)
@@ -161,6 +164,8 @@ def _duplicate(db: sqlite3.Connection, target: Target, plan: _Plan, newest: sqli
     """The head has its job. It is made the wanted one again if something else was wanted meanwhile."""
     if target.admitted:
         db.execute(_SQL["admit"], {"id": newest["id"]})
+    if not plan.alone:
+        db.execute(_SQL["share"], {"id": newest["id"]})
     state = State(newest["state"])
     lost = state is State.RUNNING and newest["generation"] != plan.generation
     moved = state is State.POSTED and _wants_other(plan.known, target)

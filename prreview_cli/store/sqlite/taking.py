@@ -14,7 +14,7 @@ def take(
     db: sqlite3.Connection, target: Target, worker: str, capacity: Capacity, min_interval: int, lease: int, now: int
 ) -> Lease | Answer:
     """Make sure that a job stands for this head and take it; NoRoom, which undoes all of it, if it may not be taken now."""
-    answer = requests.request(db, target, min_interval, now)
+    answer = requests.request(db, target, min_interval, now, alone=True)
     if answer.job is None:
         return answer
     if answer.status is AnswerStatus.DUPLICATE and not _is_queued(db, answer.job):
