@@ -15,6 +15,11 @@ _prreview() {
         'work:--workers') COMPREPLY=(); return ;;
         'work:--max-jobs') COMPREPLY=(); return ;;
         'work:--ops-port') COMPREPLY=(); return ;;
+        'review:--local') COMPREPLY=(); return ;;
+        'review:--repo') compopt -o default; COMPREPLY=(); return ;;
+        'review:--fail-on') COMPREPLY=($(compgen -W 'error warning info never' -- "$cur")); return ;;
+        'review:--format') COMPREPLY=(); return ;;
+        'review:--output') compopt -o default; COMPREPLY=(); return ;;
         'enqueue:--sha') COMPREPLY=(); return ;;
         'enqueue:--priority') COMPREPLY=(); return ;;
         'load-test:--burst') COMPREPLY=(); return ;;
@@ -38,9 +43,10 @@ _prreview() {
         'profile create:--set') COMPREPLY=(); return ;;
     esac
     case $place in
-        '') options='--version -h --help' verbs='serve work enqueue load-test replay-webhook drill status jobs why audit-logs pause resume sweep digest profile secret doctor shapes' ;;
+        '') options='--version -h --help' verbs='serve work review enqueue load-test replay-webhook drill status jobs why audit-logs pause resume sweep digest profile secret doctor shapes' ;;
         'serve') options='-p --profile --port --ops-port --workers --allow-unsandboxed -h --help' verbs='' ;;
         'work') options='-p --profile --workers --until-empty --max-jobs --ops-port --allow-unsandboxed -h --help' verbs='' ;;
+        'review') options='-p --profile --local --repo --post --no-post --fail-on --require --again --format --json --output --allow-unsandboxed -h --help' verbs='' ;;
         'enqueue') options='-p --profile --sha --again --priority --wait --json -h --help' verbs='' ;;
         'load-test') options='--burst --workers --duplicates --rate --agent --json --report -p --profile -h --help' verbs='' ;;
         'replay-webhook') options='-p --profile --event --times --concurrent --url --json -h --help' verbs='' ;;

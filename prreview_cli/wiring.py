@@ -9,14 +9,15 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prreview_cli import sandbox, settings
 from prreview_cli.core import retry
-from prreview_cli.core.ports.agent import Agent, AgentKind
+from prreview_cli.core.ports.agent import Agent, AgentKind, Progress
 from prreview_cli.core.ports.alerts import Alerts
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.gateway import Gateway
@@ -24,6 +25,7 @@ from prreview_cli.core.ports.host import CodeHost, WebhookReader
 from prreview_cli.core.ports.snapshots import Snapshots
 from prreview_cli.core.ports.store import Store
 from prreview_cli.core.profile import Profile, SecretName
+from prreview_cli.core.review import Usage
 from prreview_cli.secrecy import Secret
 from prreview_cli.services.intake import Intake
 from prreview_cli.services.janitor import Janitor
@@ -34,6 +36,10 @@ from prreview_cli.services.reviewer import Reviewer
 from prreview_cli.services.settlement import Settlement
 from prreview_cli.telemetry import Log, open_log
 from prreview_cli.telemetry.files import remove_old
+
+if TYPE_CHECKING:
+    from prreview_cli.services.foreground import Foreground
+    from prreview_cli.snapshots.local import LocalSnapshots, Range
 
 ACCEPTING_PATIENCE_MS = 3_000
 """How long an acknowledgement waits for the database: the host itself waits 10 s for our answer."""
@@ -226,6 +232,13 @@ def _snapshots(house: House, folder: Path) -> Snapshots:
     return GitSnapshots(house.profile.host.git_url, token, folder, house.clock, redact=house.keyhole.redact)
 
 
+def local_snapshots(clone: Path, folder: Path) -> LocalSnapshots:
+    """The commits of a clone on this machine; UsageError if it is none."""
+    from prreview_cli.snapshots.local import LocalSnapshots  # noqa: PLC0415 - only `review --local` needs it
+
+    return LocalSnapshots(clone, folder)
+
+
 def _agent(house: House, kind: AgentKind, folder: Path, *, confine: bool) -> Agent:
     if kind is AgentKind.SCRIPTED:
         from prreview_cli.agents.scripted import ScriptedAgent  # noqa: PLC0415 - for trials alone
@@ -236,12 +249,21 @@ def _agent(house: House, kind: AgentKind, folder: Path, *, confine: bool) -> Age
     return ClaudeAgent(folder, confine=confine, redact=house.keyhole.redact)
 
 
+@dataclass(frozen=True)
+class Desk:
+    """What a review is made with, in this process: one worker's name, its reviewer, and how a hold is settled."""
+
+    worker: str
+    reviewer: Reviewer
+    settlement: Settlement
+    gateway: Gateway
+    warm: Callable[[], None]
+
+
 @asynccontextmanager
-async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell: Cell, stint: Stint = ENDLESS) -> AsyncIterator[Crew]:
-    """The worker pool of a profile, composed."""
+async def desk(house: House, store: Store, *, agent: AgentKind, cell: Cell, clone: Path | None = None) -> AsyncIterator[Desk]:
+    """A reviewer with its gateway and its scratch folder; of the code host's commits, or of those in a local clone."""
     profile, clock, workers = house.profile, house.clock, house.profile.workers
-    worker = f"{os.getpid()}-{secrets.token_hex(4)}"
-    kill_switch = house.kill_switch(store)
     async with house.gateway(store) as gateway, _scratch(house) as folder:
         looker = _agent(house, agent, folder, confine=cell.confined)
         reviewer = Reviewer(
@@ -250,7 +272,7 @@ async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell
             policy=profile.review,
             store=store,
             host=house.host,
-            snapshots=_snapshots(house, folder),
+            snapshots=_snapshots(house, folder) if clone is None else local_snapshots(clone, folder),
             agent=looker,
             gateway=gateway,
             clock=clock,
@@ -259,7 +281,18 @@ async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell
         )
         policy = retry.Policy(workers.max_attempts, workers.backoff_s, workers.backoff_max_s)
         chance = random.SystemRandom().random
-        settlement = Settlement(profile.environment, store.jobs, kill_switch, house.alerts, clock, policy, chance)
+        settlement = Settlement(profile.environment, store.jobs, house.kill_switch(store), house.alerts, clock, policy, chance)
+        try:
+            yield Desk(f"{os.getpid()}-{secrets.token_hex(4)}", reviewer, settlement, gateway, getattr(looker, "warm", _nothing))
+        finally:
+            await house.host.close()
+
+
+@asynccontextmanager
+async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell: Cell, stint: Stint = ENDLESS) -> AsyncIterator[Crew]:
+    """The worker pool of a profile, composed."""
+    profile, clock, workers = house.profile, house.clock, house.profile.workers
+    async with desk(house, store, agent=agent, cell=cell) as at:
 
         async def introduce() -> None:
             await house.introduce(store)
@@ -267,13 +300,37 @@ async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell
         def forget(before: datetime) -> None:
             remove_old(house.state / "logs", before)
 
-        pool = Pool(worker, slots, workers, store, reviewer, settlement, kill_switch, introduce, clock, stint)
+        pool = Pool(at.worker, slots, workers, store, at.reviewer, at.settlement, at.settlement.kill_switch, introduce, clock, stint)
         janitor = Janitor(profile.environment, store.jobs, house.alerts, clock, workers.max_attempts, profile.state.keep_days, forget)
-        pulse = Pulse(worker, os.getpid(), slots, store.pools, clock, lambda: gateway.calls_in_flight)
-        try:
-            yield Crew(pool, janitor, pulse, getattr(looker, "warm", _nothing))
-        finally:
-            await house.host.close()
+        pulse = Pulse(at.worker, os.getpid(), slots, store.pools, clock, lambda: at.gateway.calls_in_flight)
+        yield Crew(pool, janitor, pulse, at.warm)
+
+
+@asynccontextmanager
+async def foreground(
+    house: House,
+    store: Store,
+    *,
+    agent: AgentKind,
+    cell: Cell,
+    posts: bool,
+    told: Callable[[str], None],
+    stepped: Callable[[Progress, Usage], None],
+    clone: Path | None = None,
+) -> AsyncIterator[Foreground]:
+    """What reviews one head in this process, composed. With a `clone` its commits are read, and no host is asked."""
+    from prreview_cli.services.foreground import Foreground  # noqa: PLC0415 - only `review` needs it
+
+    profile = house.profile
+    async with desk(house, store, agent=agent, cell=cell, clone=clone) as at:
+        reviewer = replace(at.reviewer, posts=posts, progress=stepped)
+        pulse = Pulse(at.worker, os.getpid(), 0, store.pools, house.clock, lambda: at.gateway.calls_in_flight)
+        yield Foreground(profile.workers, profile.review.min_interval_s, store, reviewer, at.settlement, pulse, house.clock, told)
+
+
+async def resolve_range(clone: Path, text: str) -> Range:
+    """What BASE..HEAD means in a clone on this machine; UsageError if it is no range, or no clone."""
+    return await local_snapshots(clone, clone).resolve(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from prreview_cli.core.errors import TurnLimitReached
-from prreview_cli.core.ports.agent import Brief, Progress
+from prreview_cli.core.ports.agent import Brief, Progress, detail_of
 from prreview_cli.core.ports.gateway import Grant
 from prreview_cli.core.toolbox import Toolbox
 from prreview_cli.core.toolspecs import TOOLS
@@ -48,7 +48,7 @@ class ScriptedAgent:
 
 async def _carry_out(call: dict[str, Any], toolbox: Toolbox, progress: Callable[[Progress], None]) -> dict[str, Any]:
     name = _NAMES.get(call["name"], call["name"])
-    progress(Progress(name, ""))
+    progress(Progress(name, detail_of(call["input"])))
     result = await toolbox.call(name, call["input"])
     return {"type": "tool_result", "tool_use_id": call["id"], "content": result.text, "is_error": result.is_error}
 

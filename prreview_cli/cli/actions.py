@@ -29,12 +29,15 @@ WIDE_OPEN = (
 @dataclass(frozen=True, slots=True)
 class ActionsRun:
     """The pull request of this run. `head_sha` None: the event does not say, so the host's head counts.
-    `fork`: it comes from another repository, whose runs are given no secrets. `warning` is for the person who reads the log."""
+    `fork`: it comes from another repository, whose runs are given no secrets. `asked`: by a person who may start workflows.
+    `label`: the one just given to it, by somebody who may label. `warning` is for the person who reads the log."""
 
     repository: str
     number: int
     head_sha: str | None = None
     fork: bool = False
+    asked: bool = False
+    label: str | None = None
     warning: str | None = None
 
 
@@ -51,7 +54,7 @@ def actions_run(environ: Mapping[str, str]) -> ActionsRun | None:
         case "pull_request_target":
             return _of_pull_request(_event(environ), repository, WIDE_OPEN)
         case "workflow_dispatch":
-            return ActionsRun(repository, _dispatched(_event(environ)))
+            return ActionsRun(repository, _dispatched(_event(environ)), asked=True)
     raise UsageError(
         f"A workflow run by the event {name[:60]!a} is about no pull request.",
         remedy="Run it on pull_request or workflow_dispatch, or name the pull request: prreview review OWNER/REPO#N.",
@@ -77,7 +80,13 @@ def _of_pull_request(event: dict[str, Any], repository: str, warning: str | None
         raise _unreadable("it names no head commit")
     # A fork that was deleted meanwhile has no repository any more.
     fork = not isinstance(theirs, dict) or str(theirs.get("full_name", "")).lower() != repository.lower()
-    return ActionsRun(repository, _number(pull.get("number")), sha, fork, warning)
+    return ActionsRun(repository, _number(pull.get("number")), sha, fork, label=_label(event), warning=warning)
+
+
+def _label(event: dict[str, Any]) -> str | None:
+    label = event.get("label")
+    name = label.get("name") if event.get("action") == "labeled" and isinstance(label, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _dispatched(event: dict[str, Any]) -> int:

@@ -25,6 +25,11 @@ class Present:
     running: Sequence[Job]
     serving: bool
 
+    @property
+    def slots(self) -> int:
+        """Of all pools; a review in the foreground beats too, and has none."""
+        return sum(pool.slots for pool in self.pools)
+
 
 def present(repository: str, history: History, at: Present) -> str:
     """Why nothing more happens now, or what will happen next."""
@@ -62,10 +67,10 @@ def _behind(job: Job, at: Present) -> str:
     if at.pause is not None:
         until = "until `prreview resume`" if at.pause.until is None else f"until {short_moment(at.pause.until)}"
         return f"because the profile is paused, {until}: {at.pause.reason}"
-    if not at.pools:
+    if not at.slots:
         return "because no worker pool is alive: start `prreview serve` or `prreview work`."
     workers, taken = at.profile.workers, len(at.running)
-    slots = min(workers.count, sum(pool.slots for pool in at.pools))
+    slots = min(workers.count, at.slots)
     if taken >= slots:
         bound = "workers.count" if slots == workers.count else "the pools that beat have no more"
         return f"for a free slot: all {slots} are taken ({bound})."
@@ -79,7 +84,7 @@ def _scheduled(job: Job, at: Present) -> str:
     why = f" {job.reason}" if job.reason else ""
     if job.due is not None and job.due > at.now:
         due = f"{job.id} waits until {short_moment(job.due)}, in {duration((job.due - at.now).total_seconds())}.{why}"
-        return due if at.pause is None and at.pools else f"{due} Then it waits {_behind(job, at)}"
+        return due if at.pause is None and at.slots else f"{due} Then it waits {_behind(job, at)}"
     return f"{job.id} is due and waits {_behind(job, at)}{why}"
 
 

@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from prreview_cli.core.errors import UsageError
+from prreview_cli.core import triggers
+from prreview_cli.core.errors import RepositoryForbidden, UsageError
+from prreview_cli.core.ports.host import CodeHost, PullRequest
+from prreview_cli.core.profile import Profile
 
 _SHORT = re.compile(r"(?P<repository>[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)#(?P<number>[1-9][0-9]{0,8})")
 _PATH = re.compile(r"/(?P<repository>[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)/pull/(?P<number>[1-9][0-9]{0,8})(/.*)?")
@@ -18,6 +21,22 @@ class PullRequestName:
 
     repository: str
     number: int
+
+
+async def looked_up(host: CodeHost, name: PullRequestName) -> PullRequest:
+    """The pull request as the host shows it; RepositoryForbidden, worded for whoever typed the name, if it shows none."""
+    try:
+        return await host.pull_request(None, name.repository, name.number)
+    except RepositoryForbidden as unseen:
+        raise RepositoryForbidden(
+            f"{name.repository}#{name.number} is not there, or the token may not see it.", remedy="Check the name, and the token's access."
+        ) from unseen
+
+
+def expect_covered(profile: Profile, repository: str) -> None:
+    """UsageError for a repository that the profile leaves out."""
+    if not triggers.covers(profile.host.repositories, repository):
+        raise UsageError(f"{repository} is not among host.repositories.", remedy="Add it to the profile first.")
 
 
 def pull_request_name(text: str, git_url: str) -> PullRequestName:

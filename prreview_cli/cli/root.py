@@ -15,6 +15,7 @@ from prreview_cli.cli.frame import Group, new_app, told_in_sentences
 COMMANDS = {
     "serve": "Receive webhooks and review the pull requests they name.",
     "work": "Run the workers alone, on the queue that `serve` fills.",
+    "review": "Review one pull request now, and wait for it.",
     "enqueue": "Queue one pull request by hand.",
     "load-test": "Fire webhooks at real processes; needs no key.",
     "replay-webhook": "Deliver a stored webhook or a file once more, or many times.",

@@ -84,7 +84,7 @@ async def read(profile: Profile, store: Store, now: datetime) -> Glance:
         now=now,
         depth=await jobs.depth(now),
         running=await jobs.list([State.RUNNING], None),
-        pools=await store.pools.alive(now - timedelta(seconds=FRESH_S)),
+        pools=[pool for pool in await store.pools.alive(now - timedelta(seconds=FRESH_S)) if pool.slots],
         pause=await store.switches.paused(now),
         usd_today=await store.spend.today(now),
         ended=Counter(job.state for job in newest if job.updated > now - RATE),

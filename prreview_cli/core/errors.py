@@ -6,6 +6,7 @@ An operator reads `str(error)` and `error.remedy`: full sentences, no traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
 from typing import ClassVar
@@ -22,6 +23,22 @@ class ExitCode(IntEnum):
     INCOMPLETE = 5
     SUPERSEDED = 6
     INTERRUPTED = 130
+
+
+_WORST_FIRST = (
+    ExitCode.USAGE,
+    ExitCode.FORBIDDEN,
+    ExitCode.TRANSIENT,
+    ExitCode.SUPERSEDED,
+    ExitCode.BROKEN,
+    ExitCode.INCOMPLETE,
+    ExitCode.DONE,
+)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """The exit code of a command of which all these hold; DONE of none (SPEC §3)."""
+    return min(codes, key=_WORST_FIRST.index, default=ExitCode.DONE)
 
 
 class PrreviewError(Exception):
@@ -307,9 +324,21 @@ class Stopped(Failure):
     default_remedy = "Nothing to do."
 
 
+class Busy(Failure):
+    """The head's job waits for its time, or is in other hands, so it cannot be done here and now."""
+
+    kind = "busy"
+    default_remedy = "Run it again later; `prreview why` shows what the job waits for."
+
+
 class Internal(Failure):
     """A fault of prreview itself."""
 
     kind = "internal"
     exit_code = ExitCode.BROKEN
     default_remedy = "Please report it with the traceback in the log of the state folder."
+
+
+def of_kind(kind: str | None) -> type[Failure]:
+    """The class of failure that was stored by this name; Internal if it is not known, or was no failure of ours."""
+    return next((failure for failure in Failure.__subclasses__() if failure.kind == kind), Internal)

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from prreview_cli.core.marker import Marker
+
 
 class State(StrEnum):
     """Where a job is."""
@@ -171,10 +173,11 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The review stands on the host under this id. `reason` names an adopted earlier review."""
+    """The review stands on the host under this id. `reason` and `marker` are of an earlier one that was found there."""
 
     review_id: str
     reason: str | None = None
+    marker: Marker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +239,6 @@ class AttemptCost:
 
     model_calls: int = 0
     usd: float = 0.0
+
+    def __add__(self, other: AttemptCost) -> AttemptCost:
+        return AttemptCost(self.model_calls + other.model_calls, round(self.usd + other.usd, 6))

@@ -54,12 +54,17 @@ def build(
     paths = frozenset(file.path for file in shown)
     claims = f"Title: {clipped(pull.title, _TITLE)}\nBase branch: {pull.base_ref}\n\n{clipped(pull.body, _BODY) or '(no description)'}"
     parts = [
-        (f"Review pull request #{pull.number} of {pull.repository}, head {pull.head_sha}.\nWhat it claims:", claims),
+        (f"Review {_subject(pull)}, head {pull.head_sha}.\nWhat it claims:", claims),
         ("The team's guidelines, from the default branch:", "" if guidelines is None else clipped(guidelines.text, _GUIDELINES)),
         (f"The changed files ({len(diff.files) + len(diff.omitted)}):", _listed(diff, paths, reasons)),
         (f"The diffs of {len(shown)} of them, each whole:", "".join(file.text for file in shown)),
     ]
     return Prompt(_fenced(parts) + _next_step(diff, paths, reasons), paths, left_out)
+
+
+def _subject(pull: PullRequest) -> str:
+    """A range of a local clone has no number."""
+    return f"pull request #{pull.number} of {pull.repository}" if pull.number else f"a change to {pull.repository}"
 
 
 def coverage(diff: Diff, seen: Collection[str], left_out: Iterable[Omission]) -> Coverage:

@@ -51,6 +51,7 @@ RESPONSES: dict[type[errors.Failure], Response] = {
     errors.SecretInReview: Response.END,
     errors.Paused: Response.HAND_BACK,
     errors.Stopped: Response.HAND_BACK,
+    errors.Busy: Response.HAND_BACK,
 }
 """Every class of failure has its line; a test holds this against `core.errors`."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from prreview_cli.core.contract import CONTRACT_VERSION
-from prreview_cli.core.review import SCHEMA_VERSION, Review, ReviewStatus, Usage, to_json
+from prreview_cli.core.marker import Marker
+from prreview_cli.core.review import SCHEMA_VERSION, Review, ReviewStatus, Severity, Usage, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,13 @@ def of_review(review: Review, fail_on: str, url: str | None = None) -> dict[str,
     """A finished review; `url` is its page, where that is known."""
     document = to_json(review)
     posted = None if review.review_id is None else {"review_id": review.review_id, "url": url}
-    return document | {"posted": posted, "fail_on": fail_on}
+    return document | {"counts": _counts(review.counts()), "posted": posted, "fail_on": fail_on}
+
+
+def of_marker(marker: Marker, review_id: str, what: Unreviewed, fail_on: str, url: str | None = None) -> dict[str, Any]:
+    """A review that the host shows and that is not stored here: as much of it as its marker names."""
+    known = {"contract_version": marker.contract_version, "counts": _counts(dict(zip(Severity, marker.counts, strict=True)))}
+    return of_nothing(what, fail_on) | known | {"posted": {"review_id": review_id, "url": url}}
 
 
 def of_nothing(what: Unreviewed, fail_on: str) -> dict[str, Any]:
@@ -46,9 +54,14 @@ def of_nothing(what: Unreviewed, fail_on: str) -> dict[str, Any]:
         "model": what.model,
         "summary": "",
         "findings": [],
+        "counts": _counts({}),
         "coverage": {"full": False, "reviewed": [], "omitted": []},
         "usage": asdict(what.usage),
         "attempts": what.attempts,
         "posted": None,
         "fail_on": fail_on,
     }
+
+
+def _counts(counts: Mapping[Severity, int]) -> dict[str, int]:
+    return {severity.value: counts.get(severity, 0) for severity in Severity}

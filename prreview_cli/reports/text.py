@@ -14,7 +14,7 @@ def render(document: dict[str, Any]) -> str:
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
-    yield f"{document['repository']}#{document['number']}  {(document['reviewed_sha'] or '')[:12]}  {document['status']}".rstrip()
+    yield f"{_subject(document)}  {(document['reviewed_sha'] or '')[:12]}  {document['status']}".rstrip()
     if document["reason"]:
         yield str(document["reason"])
     if document["summary"]:
@@ -23,10 +23,17 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     for finding in sorted(document["findings"], key=lambda finding: order.index(finding["severity"])):
         yield from ("", f"{finding['severity']}: {_place(finding)}: {finding['title']}")
         yield from (f"  {line}" for line in finding["explanation"].split("\n"))
+    if not document["findings"] and any(document["counts"].values()):
+        yield "Its marker counts " + ", ".join(f"{number} {severity}" for severity, number in document["counts"].items()) + "."
     for omission in document["coverage"]["omitted"]:
         yield f"not reviewed: {omission['path']}: {omission['reason']}"
     usage = document["usage"]
     yield from ("", f"{usage['model_calls']} model calls, {usage['usd']:.4f} USD; {_posted(document['posted'])}")
+
+
+def _subject(document: dict[str, Any]) -> str:
+    """A local range has no number."""
+    return f"{document['repository']}#{document['number']}" if document["number"] else str(document["repository"])
 
 
 def _place(finding: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from prreview_cli.core.errors import UsageError
 from prreview_cli.core.job import AT_REST, ENDED_WITHOUT_REVIEW, Job, State
 from prreview_cli.core.ports.store import Store
+from prreview_cli.services.foreground import LOCAL
 
 
 async def known(store: Store, id_: str) -> Job:
@@ -27,6 +28,8 @@ async def retry(store: Store, id_: str, now: datetime) -> Job:
     and end it superseded again. If that head is accepted only a moment later, this is what happens, at no cost.
     """
     job = await known(store, id_)
+    if job.repository_id == LOCAL:
+        raise UsageError("That was a review of a local clone, which no pool can see.", remedy="Run `prreview review --local` in the clone.")
     newer = await _newer_head(store, job)
     if newer is not None and job.state in ENDED_WITHOUT_REVIEW:
         raise UsageError(

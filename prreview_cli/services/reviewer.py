@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from prreview_cli.core import errors, prompt
 from prreview_cli.core.contract import CONTRACT, CONTRACT_VERSION
-from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Posted, Skipped, Standing, Superseded, Target
+from prreview_cli.core.job import AttemptCost, HandBack, Job, Lease, Outcome, Posted, Skipped, Standing, Superseded, Target
 from prreview_cli.core.marker import Identity
 from prreview_cli.core.ports.agent import Agent, Brief, Progress
 from prreview_cli.core.ports.clock import Clock
@@ -21,9 +21,11 @@ from prreview_cli.core.ports.host import CodeHost, PullRequest
 from prreview_cli.core.ports.snapshots import Snapshot, Snapshots, Wanted
 from prreview_cli.core.ports.store import Store
 from prreview_cli.core.profile import Model, ReviewPolicy
-from prreview_cli.core.review import Review, ReviewStatus, Severity, Submission, to_json
+from prreview_cli.core.review import Review, ReviewStatus, Severity, Submission, Usage, to_json
 from prreview_cli.core.toolbox import TOOLS, Toolbox
 from prreview_cli.services.publisher import Publisher
+
+NOT_POSTED = "The review is finished and was not to be posted."
 
 
 @dataclass(slots=True)
@@ -52,10 +54,12 @@ class Reviewer:
     clock: Clock
     secrets_in: Callable[[str], Sequence[str]]
     notes: tuple[str, ...] = ()
-    progress: Callable[[Progress], None] = lambda _: None
+    progress: Callable[[Progress, Usage], None] = lambda _step, _usage: None
+    posts: bool = True
 
     async def review(self, lease: Lease, record: Record) -> Outcome:
-        """Bring the job to its end, or raise the Failure that stopped it."""
+        """Bring the job to its end, or raise the Failure that stopped it. Where nothing is to be posted, the finished
+        review is stored and the job given back."""
         job = lease.job
         pull = await self.host.pull_request(job.repository_id, job.repository, job.number)
         if (unwanted := self._unwanted(job, pull)) is not None:
@@ -64,14 +68,18 @@ class Reviewer:
             return Skipped(f"The author {pull.author} is not among review.authors and may not write to the repository.", unadmitted=True)
         publisher = Publisher(self.store, self.host, self.clock)
         if (ours := await publisher.find(pull, self._identity(job))) is not None:
-            return Posted(ours.review_id, "The host already shows our review of this head.")
-        review = await self.store.reviews.of(job.id)
-        if review is None:
-            made = await self._make(lease, pull, record)
-            if isinstance(made, Skipped):
-                return made
-            review = made
-        return await self._publish(publisher, lease, pull, review)
+            return Posted(ours.review_id, "The host already shows our review of this head.", ours.marker)
+        made = await self._stored(job) or await self._make(lease, pull, await self.host.merge_base(pull), record)
+        if isinstance(made, Skipped):
+            return made
+        if not self.posts:
+            return HandBack(NOT_POSTED)
+        return await self._publish(publisher, lease, pull, made)
+
+    async def review_range(self, lease: Lease, pull: PullRequest, merge_base: str, record: Record) -> Outcome:
+        """The same for a range of commits that no host knows, so that there is nobody to ask and nowhere to post."""
+        made = await self._stored(lease.job) or await self._make(lease, pull, merge_base, record)
+        return made if isinstance(made, Skipped) else HandBack(NOT_POSTED)
 
     # -- whether ---------------------------------------------------------------------------------
 
@@ -106,15 +114,21 @@ class Reviewer:
     def _identity(self, job: Job) -> Identity:
         return Identity(self.environment, job.repository_id, job.number, job.head_sha, job.run)
 
+    async def _stored(self, job: Job) -> Review | None:
+        """The review that an earlier try or claim has paid for, unless it is of another base."""
+        now = await self.store.jobs.get(job.id)
+        return await self.store.reviews.of(job.id) if now is not None and now.reviewed else None
+
     # -- making it -------------------------------------------------------------------------------
 
-    async def _make(self, lease: Lease, pull: PullRequest, record: Record) -> Review | Skipped:
+    async def _make(self, lease: Lease, pull: PullRequest, merge_base: str | None, record: Record) -> Review | Skipped:
+        """Pay for the review of this head and store it; Skipped if there is nothing to review."""
         wanted = Wanted(
             repository=pull.repository,
             number=pull.number,
             head_sha=pull.head_sha,
             base_tip=pull.base_sha,
-            merge_base=await self.host.merge_base(pull),
+            merge_base=merge_base,
             guidelines_path=self.policy.guidelines,
         )
         async with self.snapshots.open(wanted) as snapshot:
@@ -137,12 +151,12 @@ class Reviewer:
         allowance = Allowance(self.model.name, frozenset(tool.wire_name for tool in TOOLS), self.model.calls_per_review)
         async with self.gateway.grant(lease, allowance) as grant:
             try:
-                await self.agent.look(brief, toolbox, grant, self.progress)
+                await self.agent.look(brief, toolbox, grant, lambda step: self.progress(step, grant.usage))
             except (errors.TurnLimitReached, errors.AgentCrashed) as ended:
                 # The agent's own account is the weaker one: a refused key also looks like a crash to it.
                 raise grant.failure or ended from ended
             finally:
-                record.cost = AttemptCost(grant.usage.model_calls, grant.usage.usd)
+                record.cost += AttemptCost(grant.usage.model_calls, grant.usage.usd)
             return _handed_in(toolbox, grant)
 
     async def _finished(

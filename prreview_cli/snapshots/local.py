@@ -3,8 +3,8 @@
 Our own bare repository borrows the clone's objects (`objects/info/alternates`). So nothing is copied, nothing is
 written into the clone, its work tree is never looked at, and its configuration and attributes have no say in how
 the commits are compared and searched. A fetch from the path would start `git upload-pack` inside the clone, under
-the clone's own configuration. The clone itself is asked three things only, by commands that run nothing: what
-the two names mean, what their merge base is, and where its objects are.
+the clone's own configuration. The clone itself is asked four things only, by commands that run nothing: what
+the two names mean, what their merge base is, what the head's commit says, and where its objects are.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ from prreview_cli.snapshots.snapshot import GitSnapshot
 from prreview_cli.snapshots.snapshots import guidelines_of
 
 _LINE = 4_096
+_MESSAGE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What BASE..HEAD means in a clone: full SHAs."""
+    """What BASE..HEAD means in a clone: full SHAs, and the message of the head's commit."""
 
     base_tip: str
     head_sha: str
     merge_base: str
+    message: str = ""
 
 
 class LocalSnapshots:
@@ -57,7 +59,7 @@ class LocalSnapshots:
                 f"{base[:100]!a} and {head[:100]!a} have no common commit in this clone.",
                 remedy="Fetch the whole history, if it is shallow.",
             )
-        return Range(base_tip, head_sha, done.stdout.decode("ascii").strip())
+        return Range(base_tip, head_sha, done.stdout.decode("ascii").strip(), await self._message(head_sha))
 
     def open(self, wanted: Wanted) -> AbstractAsyncContextManager[Snapshot]:
         return self._open(wanted)
@@ -85,6 +87,10 @@ class LocalSnapshots:
         if done.returncode:
             raise UsageError(f"{name[:100]!a} is not a commit in this clone.", remedy="Name a branch, a tag or a SHA that is there.")
         return done.stdout.decode("ascii").strip()
+
+    async def _message(self, sha: str) -> str:
+        commit = await self._clone.ask("cat-file", "commit", sha, timeout_s=self._limits.read_s, max_bytes=_MESSAGE)
+        return commit.stdout.partition(b"\n\n")[2].decode("utf-8", "replace").strip()
 
     async def _borrow(self, git: Git) -> None:
         done = await self._clone.read("rev-parse", "--git-path", "objects", timeout_s=self._limits.read_s, max_bytes=_LINE)

@@ -43,7 +43,7 @@ class Standing:
         """Why no reviews flow, if none do."""
         if self.paused is not None:
             return f"The profile is paused: {self.paused.reason}"
-        if not self.pools:
+        if not any(pool.slots for pool in self.pools):
             return f"No worker pool has beaten in the last {silence_s:.0f} seconds."
         return None
 

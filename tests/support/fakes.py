@@ -115,6 +115,9 @@ class FakeHost:
         self.posts.append(review)
         self.reviews.append(posted(str(100 + len(self.reviews)), review.reviewed_sha, review.run))
 
+    def review_page(self, repository: str, number: int, review_id: str) -> str:
+        return f"https://host/{repository}/{number}/{review_id}"
+
     async def mark_outdated(self, pull: PullRequest, posted: PostedReview, newer_sha: str) -> None:
         self.reviews[self.reviews.index(posted)] = replace(posted, outdated=True)
 

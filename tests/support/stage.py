@@ -169,16 +169,20 @@ class Stage:
             if process.returncode is None:
                 await served.kill_everything()
 
-    async def run(self, *words: str) -> tuple[int, str, str]:
-        """A short command on this profile: (exit code, stdout, stderr)."""
-        process = await asyncio.create_subprocess_exec(
+    async def start(self, *words: str, **variables: str) -> asyncio.subprocess.Process:
+        """A command on this profile, with these variables beside the environment of every child; whoever starts it ends it."""
+        return await asyncio.create_subprocess_exec(
             *[sys.executable, "-I", "-m", "prreview_cli", *words, "--profile", str(self.profile)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=self.environment,
+            env={**self.environment, **variables},
             cwd=self.folder,
         )
+
+    async def run(self, *words: str, **variables: str) -> tuple[int, str, str]:
+        """A short command: (exit code, stdout, stderr)."""
+        process = await self.start(*words, **variables)
         out, err = await asyncio.wait_for(process.communicate(), WAIT_S)
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prreview_cli.agents.claude.folder import TOOL_ANSWER_AT_MOST
-from prreview_cli.core.ports.agent import Progress
+from prreview_cli.core.ports.agent import Progress, detail_of
 from prreview_cli.core.toolbox import Toolbox
 from prreview_cli.core.toolspecs import SERVER_NAME, TOOLS
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 WIRE_NAMES = [tool.wire_name for tool in TOOLS]
 """The names under which the model, the permission rules and the gateway know them."""
-
-_DETAIL_AT_MOST = 200
 
 
 class Hands:
@@ -70,9 +68,3 @@ class Hands:
             return types.CallToolResult.model_validate({"content": [{"type": "text", "text": text}], "isError": is_error})
 
         return Server(SERVER_NAME, version="1", on_list_tools=list_tools, on_call_tool=call_tool)
-
-
-def detail_of(arguments: dict[str, Any]) -> str:
-    """What a call is about, for people: its short plain arguments."""
-    plain = (f"{value}" for key, value in arguments.items() if key != "summary" and isinstance(value, str | int))
-    return " ".join(plain)[:_DETAIL_AT_MOST]

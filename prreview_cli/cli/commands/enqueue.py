@@ -10,9 +10,9 @@ from prreview_cli.cli.formats import job_json
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption, ProfileOption
 from prreview_cli.cli.output import print_json, print_text, say
-from prreview_cli.cli.pull_requests import PullRequestName, pull_request_name
+from prreview_cli.cli.pull_requests import PullRequestName, expect_covered, looked_up, pull_request_name
 from prreview_cli.cli.running import house_of, with_store
-from prreview_cli.core import errors, triggers
+from prreview_cli.core import errors
 from prreview_cli.core.errors import ExitCode, UsageError
 from prreview_cli.core.events import Answer
 from prreview_cli.core.job import AT_REST, Job, State, Target
@@ -55,11 +55,7 @@ async def _enqueue(
     house: House, store: Store, name: PullRequestName, sha: str | None, again: bool, priority: int, wait: bool
 ) -> tuple[Answer, Job | None, Review | None]:
     try:
-        pull = await house.host.pull_request(None, name.repository, name.number)
-    except errors.RepositoryForbidden as unseen:
-        raise errors.RepositoryForbidden(
-            f"{name.repository}#{name.number} is not there, or the token may not see it.", remedy="Check the name, and the token's access."
-        ) from unseen
+        pull = await looked_up(house.host, name)
     finally:
         await house.host.close()
     _expect_reviewable(house, pull, sha)
@@ -83,8 +79,7 @@ async def _enqueue(
 
 
 def _expect_reviewable(house: House, pull: PullRequest, sha: str | None) -> None:
-    if not triggers.covers(house.profile.host.repositories, pull.repository):
-        raise UsageError(f"{pull.repository} is not among host.repositories.", remedy="Add it to the profile first.")
+    expect_covered(house.profile, pull.repository)
     if sha is not None and not (len(sha) >= 7 and pull.head_sha.startswith(sha.lower())):
         raise UsageError(f"The head of the pull request is {pull.head_sha} now.", remedy="Leave --sha out to queue that one.")
     if not pull.open:
@@ -117,6 +112,5 @@ def exit_code(job: Job, review: Review | None) -> ExitCode:
         case State.SUPERSEDED:
             return ExitCode.SUPERSEDED
         case State.DEAD:
-            kinds = {failure.kind: failure.exit_code for failure in errors.Failure.__subclasses__()}
-            return kinds.get(job.failure or "", ExitCode.BROKEN)
+            return errors.of_kind(job.failure).exit_code
     return ExitCode.DONE

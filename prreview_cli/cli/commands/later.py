@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prreview_cli.core.errors import NotYetKept
 
-LATER_COMMANDS = ("review",)
+LATER_COMMANDS: tuple[str, ...] = ()
 LATER_SUBCOMMANDS = {"profile": ("diff",), "secret": ("rotate",)}
 
 

@@ -37,10 +37,10 @@ SHAPES = (
         latency="The review itself, one to a few minutes, and nothing before it.",
         concurrency="One review a process, and never more than workers.count of the profile where they share its database. "
         "CI runners share none: there the number of runners is the bound.",
-        under_load="Callers wait for a slot, then for the model. A caller that gives up leaves its job in the queue.",
+        under_load="Callers wait for a slot, then for the model. A caller that gives up leaves nothing behind.",
         secrets="With the caller: the laptop's keyring, or the CI's secret store, as variables of that one step.",
         best_for="A gate in CI, a look at one pull request.",
-        commands=("prreview enqueue octo/demo#12 -p prod --wait",),
+        commands=("prreview review octo/demo#12 -p ci --fail-on error", "prreview review --local main..HEAD -p dev"),
     ),
     Shape(
         name="queue and workers: answer now, review soon",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from prreview_cli.core.ports.gateway import Grant
 from prreview_cli.core.toolbox import Toolbox
@@ -34,6 +34,15 @@ class Progress:
 
     tool: str
     detail: str
+
+
+_DETAIL_AT_MOST = 200
+
+
+def detail_of(arguments: Mapping[str, Any]) -> str:
+    """What a tool call is about, for people: its short plain arguments."""
+    plain = (f"{value}" for key, value in arguments.items() if key != "summary" and isinstance(value, str | int))
+    return " ".join(plain)[:_DETAIL_AT_MOST]
 
 
 class Agent(Protocol):

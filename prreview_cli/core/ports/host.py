@@ -123,6 +123,9 @@ class CodeHost(Protocol):
         was stored; PostRefused if the host refused it.
         """
 
+    def review_page(self, repository: str, number: int, review_id: str) -> str:
+        """The address of a posted review, for a person; nothing is asked."""
+
     async def mark_outdated(self, pull: PullRequest, posted: PostedReview, newer_sha: str) -> None:
         """Say at the top of an earlier review of ours that a newer head was reviewed; its marker stays."""
 

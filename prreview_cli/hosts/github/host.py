@@ -34,6 +34,7 @@ class GitHubHost:
 
     def __init__(self, config: Host, token: Callable[[], Secret], environment: str, clock: Clock, redact: Callable[[str], str]) -> None:
         self._client = GitHubClient(config.api_url, token)
+        self._git_url = config.git_url.rstrip("/")
         self._configured_login = config.login
         self._environment = environment
         self._clock = clock
@@ -164,6 +165,9 @@ class GitHubHost:
         if stored.commit_id not in {None, review.reviewed_sha}:
             raise _ambiguous("its answer names another commit")
         return str(stored.id)
+
+    def review_page(self, repository: str, number: int, review_id: str) -> str:
+        return f"{self._git_url}/{repository}/pull/{number}#pullrequestreview-{review_id}"
 
     async def mark_outdated(self, pull: PullRequest, posted: PostedReview, newer_sha: str) -> None:
         if posted.outdated or markup.is_outdated(posted.body):

@@ -49,7 +49,7 @@ def test_pull_request_target_is_taken_with_a_warning(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inputs", [{"pull_request": "12"}, {"pull_request": 12}, {"number": "#12"}, {"pull_request": "", "number": "12"}])
 def test_a_dispatched_run_takes_the_number_from_its_inputs(tmp_path: Path, inputs: dict[str, Any]) -> None:
-    assert run(tmp_path, "workflow_dispatch", {"inputs": inputs}) == ActionsRun("octo/demo", 12)
+    assert run(tmp_path, "workflow_dispatch", {"inputs": inputs}) == ActionsRun("octo/demo", 12, asked=True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from support.stores import REVIEW
 
 KEYS = {
     *("schema_version", "status", "reason", "environment", "repository", "number", "base_sha", "reviewed_sha", "contract_version"),
-    *("model", "summary", "findings", "coverage", "usage", "attempts", "posted", "fail_on"),
+    *("model", "summary", "findings", "counts", "coverage", "usage", "attempts", "posted", "fail_on"),
 }
 SKIPPED = Unreviewed(ReviewStatus.SKIPPED, "A fork has no secrets.", "ci", "octo/demo", 12, "", "claude", Usage(0, 0, 0.0, 0))
 

@@ -114,6 +114,16 @@ async def test_a_stored_review_is_posted_without_asking_the_model_again(bench: B
     assert len(bench.agent.looks) == 1
 
 
+async def test_a_review_that_was_stored_for_another_base_is_made_anew(bench: Bench) -> None:
+    bench.host.publish_failures.append(errors.PostRefused("Not now."))
+    lease = await bench.lease()
+    with pytest.raises(errors.PostRefused):
+        await bench.review(lease)
+    await bench.store.jobs.settle(lease, Skipped("Closed."), AttemptCost(), bench.clock.now())
+    assert await bench.review(await bench.lease(replace(TARGET, base_ref="next"))) == Posted("100")
+    assert len(bench.agent.looks) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
