@@ -301,7 +301,7 @@ async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell
             remove_old(house.state / "logs", before)
 
         pool = Pool(at.worker, slots, workers, store, at.reviewer, at.settlement, at.settlement.kill_switch, introduce, clock, stint)
-        janitor = Janitor(profile.environment, store.jobs, house.alerts, clock, workers.max_attempts, profile.state.keep_days, forget)
+        janitor = Janitor(profile.environment, store, house.alerts, clock, workers.max_attempts, profile.state.keep_days, forget)
         pulse = Pulse(at.worker, os.getpid(), slots, store.pools, clock, lambda: at.gateway.calls_in_flight)
         yield Crew(pool, janitor, pulse, at.warm)
 

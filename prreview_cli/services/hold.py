@@ -69,9 +69,9 @@ class Hold:
         while True:
             await self.store.changed(min(WATCH_S, self.lease_s / 3))
             try:
-                if self.clock.monotonic() - renewed >= self.lease_s / 3:
-                    standing = await self.store.jobs.renew(self.lease, self.lease_s, self.clock.now())
-                    renewed = self.clock.monotonic()
+                if (asked := self.clock.monotonic()) - renewed >= self.lease_s / 3:
+                    standing = await self.store.jobs.renew(self.lease, self.lease_s)
+                    renewed = asked  # from before it was signed: an observer counts from later
                 else:
                     standing = await self.store.jobs.standing(self.lease)
             except errors.StoreUnusable as trouble:

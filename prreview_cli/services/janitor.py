@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.job import Job, State
 from prreview_cli.core.ports.alerts import Alert, AlertKind, Alerts
 from prreview_cli.core.ports.clock import Clock
-from prreview_cli.core.ports.store import Jobs
+from prreview_cli.core.ports.store import Store
 from prreview_cli.telemetry import logger
 
 log = logger("janitor")
@@ -19,6 +19,8 @@ ROUND_S = 1.0
 PRUNE_EVERY_S = 600.0
 PRUNE_STEP = 200
 """Rows deleted in one transaction: small, so that no acknowledgement waits for it."""
+KEEP_PAID_DAYS = 365
+"""Stored reviews and what each model call cost are kept for so long."""
 
 
 @dataclass(slots=True)
@@ -26,7 +28,7 @@ class Janitor:
     """Runs beside a pool; several may run on one queue. `forget` deletes what else is older than a time: the logs."""
 
     environment: str
-    jobs: Jobs
+    store: Store
     alerts: Alerts
     clock: Clock
     max_attempts: int
@@ -48,17 +50,23 @@ class Janitor:
 
     async def rescue(self) -> None:
         """Take back what dead workers held, and tell someone of each job that died of it."""
-        for job in await self.jobs.rescue(self.max_attempts, self.clock.now()):
+        for job in await self.store.jobs.rescue(self.max_attempts, self.clock.now()):
             log.warning("rescued", job=job.id, state=job.state, attempts=job.attempts)
             if job.state is State.DEAD:
                 await self._tell(job)
 
     async def prune(self) -> None:
-        """Delete what has been at rest for longer than `keep_days`, in small steps."""
-        before = self.clock.now() - timedelta(days=self.keep_days)
-        while await self.jobs.prune(before, PRUNE_STEP) >= PRUNE_STEP:
-            await self.clock.sleep(ROUND_S / 10)
+        """Delete what has been at rest for longer than `keep_days`, and what was paid for longer than a year ago, in small steps."""
+        now = self.clock.now()
+        before, paid_before = now - timedelta(days=self.keep_days), now - timedelta(days=KEEP_PAID_DAYS)
+        await self._prune(self.store.jobs.prune, before)
+        await self._prune(self.store.reviews.prune, paid_before)
+        await self._prune(self.store.spend.prune, paid_before)
         self.forget(before)
+
+    async def _prune(self, step: Callable[[datetime, int], Awaitable[int]], before: datetime) -> None:
+        while await step(before, PRUNE_STEP) >= PRUNE_STEP:
+            await self.clock.sleep(ROUND_S / 10)
 
     async def _tell(self, job: Job) -> None:
         reason = job.reason or "Its worker died."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -33,8 +34,10 @@ class PrivateRotatingFile(logging.Handler):
                 self._rotate()
             self._size += os.write(self._file, line)
         except OSError as error:
-            # Without the record, which `logging` would print here unredacted.
-            print(f"A log line could not be written to {self._path}: {error.strerror}.", file=sys.stderr)  # noqa: T201
+            # Without the record, which `logging` would print here unredacted. Standard error may lie on the same full disk,
+            # and nothing may fail because it could not be logged.
+            with contextlib.suppress(OSError):
+                print(f"A log line could not be written to {self._path}: {error.strerror}.", file=sys.stderr)  # noqa: T201
 
     def close(self) -> None:
         if self._file >= 0:

@@ -29,6 +29,13 @@ async def drained(at: Bench, **how: int) -> list[tuple[int, int]]:
     return order
 
 
+async def one_by_one(at: Bench) -> tuple[int, int]:
+    """The (repository, number) of what is taken next and posted."""
+    lease = await at.claimed()
+    await at.settle(lease, Posted("r"))
+    return lease.job.repository_id, lease.job.number
+
+
 async def test_nothing_is_taken_from_an_empty_queue(at: Bench) -> None:
     assert await at.claim() is None
 
@@ -126,6 +133,65 @@ async def test_higher_priority_goes_first_then_age(at: Bench) -> None:
     assert [number for _, number in await drained(at)] == [2, 3, 1, 4]
 
 
+async def test_urgent_jobs_go_first_and_let_one_in_four_through(at: Bench) -> None:
+    for number in range(1, 13):
+        await at.pushed("a", number=number, priority=1)
+    for number in range(1, 5):
+        await at.pushed("a", number=number, repository_id=8, repository="octo/other")
+
+    order = [repository for repository, _ in await drained(at)]
+
+    assert order[:12] == [7, 7, 7, 8] * 3
+    assert sorted(order[12:]) == [7, 7, 7, 8]
+
+
+async def test_no_priority_starves_whatever_is_above_it(at: Bench) -> None:
+    for number in range(1, 13):
+        for repository, priority in ((7, 5), (8, 0), (9, -10)):
+            await at.pushed("a", number=number, repository_id=repository, repository=f"octo/r{repository}", priority=priority)
+
+    order = [repository for repository, _ in await drained(at)]
+
+    assert order[:16] == [7, 7, 7, 8, 7, 7, 7, 8, 7, 7, 7, 8, 7, 7, 7, 9]
+
+
+async def test_an_urgent_job_that_overtakes_nobody_pays_for_nothing(at: Bench) -> None:
+    for number in range(1, 7):
+        await at.pushed("a", number=number, priority=1)
+    for _ in range(5):
+        await at.settle(await at.claimed(), Posted("r"))
+    await at.pushed("a", repository_id=8, repository="octo/other")
+
+    assert [repository for repository, _ in await drained(at)] == [7, 8], "only those count that passed somebody over"
+
+
+async def test_a_job_that_may_not_run_is_not_overtaken(at: Bench) -> None:
+    await at.pushed("a", number=99)
+    await at.claimed()
+    await at.pushed("b", number=99)
+    for number in range(1, 7):
+        await at.pushed("a", number=number, priority=1)
+
+    assert [number for _, number in [await one_by_one(at) for _ in range(6)]] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_bound_of_the_repository_holds_for_the_one_that_is_let_through_too(at: Bench) -> None:
+    for number in range(1, 7):
+        await at.pushed("a", number=number, repository_id=8, repository="octo/urgent", priority=1)
+    await at.pushed("a", number=98)
+    await at.pushed("a", number=99)
+    held = await at.claimed(reviews=9)
+    while held.job.repository_id != 7:
+        await at.settle(held, Posted("r"))
+        held = await at.claimed(reviews=9)
+
+    order = await drained(at, per_repository=1)
+
+    assert {repository for repository, _ in order} == {8}
+    await at.settle(held, Posted("r"))
+    assert await drained(at, per_repository=1) == [(7, 99)]
+
+
 async def test_a_flood_from_one_repository_delays_another_by_one_job_at_most(at: Bench) -> None:
     for number in range(1, 41):
         await at.pushed("a", number=number)
@@ -176,6 +242,19 @@ async def test_scheduled_jobs_ripen_when_their_time_has_come(at: Bench) -> None:
     assert (await at.claimed()).job.number == 1
 
 
+@pytest.mark.parametrize("back", [3600.0, 86_400.0])
+async def test_a_clock_set_back_makes_no_scheduled_job_wait_longer_than_it_should(at: Bench, back: float) -> None:
+    await at.pushed("a")
+    await at.settle(await at.claimed(), Retry("model_overloaded", "529", at.later(0) + timedelta(seconds=60)))
+    at.later(-back)
+
+    assert await at.claim() is None, "and no shorter"
+    at.later(59)
+    assert await at.claim() is None
+    at.later(1)
+    assert await at.claim() is not None
+
+
 async def test_nothing_is_taken_while_the_profile_is_paused(at: Bench) -> None:
     await at.pushed("a")
     await at.store.switches.pause("By hand.", at.now)
@@ -198,38 +277,76 @@ async def test_a_pause_ends_by_itself_when_it_has_an_end(at: Bench) -> None:
 async def test_a_renewed_lease_outlives_its_first_end(at: Bench) -> None:
     await at.pushed("a")
     lease = await at.claimed(lease_s=30)
-    at.later(20)
-    assert await at.jobs.renew(lease, 30, at.now) is Standing.HELD
+    assert await at.silence(24) == []
+    assert await at.jobs.renew(lease, 30) is Standing.HELD
 
-    at.later(29)
+    assert await at.silence(24) == []
+    assert [job.id for job in await at.silence(6)] == [lease.job.id]
+
+
+async def test_a_renewal_for_another_time_counts_from_then_on(at: Bench) -> None:
+    await at.pushed("a")
+    lease = await at.claimed(lease_s=30)
+    await at.jobs.renew(lease, 60)
+
+    assert await at.silence(45) == []
+    await at.jobs.renew(lease, 3)
+    assert len(await at.silence(3)) == 1
+
+
+@pytest.mark.parametrize("jump", [-90_000.0, 90_000.0])
+async def test_a_clock_that_jumps_ends_no_lease_and_saves_none(at: Bench, jump: float) -> None:
+    await at.pushed("a")
+    await at.claimed(lease_s=30)
     assert await at.jobs.rescue(5, at.now) == []
-    at.later(1)
-    assert [job.id for job in await at.jobs.rescue(5, at.now)] == [lease.job.id]
+    at.later(jump)
+
+    assert await at.silence(24) == []
+    at.later(jump)
+    assert len(await at.silence(6)) == 1
+
+
+async def test_an_observer_that_was_held_up_itself_takes_nothing_for_one_late_look(at: Bench) -> None:
+    await at.pushed("a")
+    lease = await at.claimed(lease_s=30)
+    assert await at.jobs.rescue(5, at.now) == []
+    await at.clock.advance(3600)
+
+    assert await at.jobs.rescue(5, at.later(3600)) == [], "whoever was frozen with us has had no time to renew"
+    await at.jobs.renew(lease, 30)
+    assert await at.silence(24) == []
+
+
+async def test_a_lease_seen_for_the_first_time_is_a_fresh_one(at: Bench) -> None:
+    await at.pushed("a")
+    await at.claimed(lease_s=30)
+    await at.clock.advance(3600)
+
+    assert await at.jobs.rescue(5, at.later(3600)) == []
+    assert len(await at.silence(30)) == 1
 
 
 async def test_a_superseded_or_cancelled_lease_can_be_renewed_too(at: Bench) -> None:
     await at.pushed("a")
     lease = await at.claimed(lease_s=30)
     await at.push("b")
-    at.later(20)
-    assert await at.jobs.renew(lease, 30, at.now) is Standing.SUPERSEDED
+    assert await at.silence(24) == []
+    assert await at.jobs.renew(lease, 30) is Standing.SUPERSEDED
+    assert await at.silence(24) == []
     await at.close_pull()
-    assert await at.jobs.renew(lease, 30, at.now) is Standing.CANCELLED
+    assert await at.jobs.renew(lease, 30) is Standing.CANCELLED
 
-    at.later(29)
-    assert await at.jobs.rescue(5, at.now) == []
+    assert await at.silence(24) == []
 
 
 async def test_a_lost_lease_renews_nothing(at: Bench) -> None:
     await at.pushed("a")
     stale = await at.claimed("w1", lease_s=30)
-    at.later(30)
-    await at.jobs.rescue(5, at.now)
+    await at.silence(30)
     await at.claimed("w2", lease_s=30)
 
-    assert await at.jobs.renew(stale, 3600, at.now) is Standing.LOST
-    at.later(30)
-    assert len(await at.jobs.rescue(5, at.now)) == 1
+    assert await at.jobs.renew(stale, 3600) is Standing.LOST
+    assert len(await at.silence(30)) == 1
 
 
 async def test_a_lease_is_lost_once_the_job_has_moved_on(at: Bench) -> None:

@@ -60,8 +60,7 @@ async def test_each_outcome_ends_the_hold_as_it_says(
 async def test_a_worker_presumed_dead_cannot_settle(at: Bench, outcome: Outcome) -> None:
     job = await at.pushed("a")
     stale = await at.claimed("w1")
-    at.later(30)
-    await at.jobs.rescue(5, at.now)
+    await at.silence(30)
     await at.claimed("w2")
     before = await at.job(job)
 
@@ -258,11 +257,9 @@ async def test_an_ordinary_death_ends_its_job_alone(at: Bench) -> None:
 async def test_a_job_whose_lease_expired_is_taken_back_and_charged(at: Bench) -> None:
     job = await at.pushed("a")
     lease = await at.claimed(lease_s=30)
-    at.later(29.999)
-    assert await at.jobs.rescue(5, at.now) == []
-    at.later(0.001)
+    assert await at.silence(27) == []
 
-    [rescued] = await at.jobs.rescue(5, at.now)
+    [rescued] = await at.silence(3)
 
     assert rescued == await at.job(job)
     assert (rescued.state, rescued.attempts, rescued.reason) == (State.QUEUED, 1, wording.WORKER_DIED)
@@ -277,8 +274,7 @@ async def test_a_job_that_kills_its_workers_dies_and_the_next_one_runs(at: Bench
     for attempt in range(1, 4):
         while (lease := await at.claimed(lease_s=1)).job.id != poison:
             await at.settle(lease, Defer("Not this one.", at.now))
-        at.later(1)
-        [rescued] = await at.jobs.rescue(3, at.now)
+        [rescued] = await at.silence(1, max_attempts=3)
         assert rescued.attempts == attempt
 
     assert (rescued.state, rescued.failure) == (State.DEAD, "worker_died")
@@ -289,8 +285,7 @@ async def test_a_job_that_killed_its_worker_goes_behind_the_others(at: Bench) ->
     await at.pushed("a", number=1)
     await at.pushed("a", number=2)
     await at.claimed(lease_s=1)
-    at.later(1)
-    await at.jobs.rescue(5, at.now)
+    await at.silence(1)
 
     assert (await at.claimed()).job.number == 2
 
@@ -299,9 +294,8 @@ async def test_a_rescued_job_beside_a_newer_one_is_superseded(at: Bench) -> None
     await at.pushed("a")
     await at.claimed(lease_s=30)
     new = await at.pushed("b")
-    at.later(30)
 
-    [rescued] = await at.jobs.rescue(1, at.now)
+    [rescued] = await at.silence(30, max_attempts=1)
 
     assert rescued.state is State.SUPERSEDED
     assert (await at.claimed()).job.id == new
@@ -311,9 +305,8 @@ async def test_a_rescued_job_that_was_cancelled_is_skipped(at: Bench) -> None:
     await at.pushed("a")
     await at.claimed(lease_s=30)
     await at.close_pull("Closed.")
-    at.later(30)
 
-    [rescued] = await at.jobs.rescue(5, at.now)
+    [rescued] = await at.silence(30)
 
     assert (rescued.state, rescued.reason) == (State.SKIPPED, "Closed.")
 
@@ -321,7 +314,8 @@ async def test_a_rescued_job_that_was_cancelled_is_skipped(at: Bench) -> None:
 async def test_only_one_of_many_rescuers_takes_a_job_back(at: Bench) -> None:
     await at.pushed("a")
     await at.claimed(lease_s=30)
-    at.later(30)
+    await at.silence(27)
+    await at.clock.advance(3)
 
     rescued = await asyncio.gather(*(at.jobs.rescue(5, at.now) for _ in range(5)))
 

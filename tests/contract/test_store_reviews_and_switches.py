@@ -70,6 +70,22 @@ async def test_a_posted_review_carries_its_id(at: Bench) -> None:
     assert await at.store.reviews.of(job) == REVIEW.posted_as("r-77")
 
 
+async def test_a_review_outlives_its_job_until_it_is_old_enough(at: Bench) -> None:
+    job = await at.pushed("a")
+    lease = await at.claimed()
+    await at.store.reviews.store(lease, REVIEW, at.now)
+    stored = at.now
+    assert await at.settle(lease, Posted("r-1"))
+    later = at.later(60)
+
+    assert await at.store.reviews.prune(later, 5) == 0, "its job may still ask for it"
+    assert await at.jobs.prune(later + timedelta(seconds=1), 5) == 2
+    assert await at.store.reviews.prune(stored, 5) == 0
+    assert await at.store.reviews.of(job) is not None
+    assert [await at.store.reviews.prune(later, limit) for limit in (0, 5, 5)] == [0, 1, 0]
+    assert await at.store.reviews.of(job) is None
+
+
 async def test_an_adopted_review_needs_none_of_our_own(at: Bench) -> None:
     job = await at.pushed("a")
     await at.settle(await at.claimed(), Posted("r-77", "It stood there already."))
@@ -177,6 +193,5 @@ async def test_a_live_pool_is_not_rescued_before_its_leases_expire(at: Bench) ->
     await at.pushed("a")
     await at.claimed("w1", lease_s=30)
 
-    assert await at.jobs.rescue(5, at.now) == []
-    at.later(30)
-    assert len(await at.jobs.rescue(5, at.now)) == 1, "a lease that is over counts even if the lock is held"
+    assert await at.silence(27) == []
+    assert len(await at.silence(3)) == 1, "a lease that is over counts even if the lock is held"

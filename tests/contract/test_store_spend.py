@@ -177,6 +177,26 @@ async def test_the_second_settlement_of_a_call_changes_nothing(at: Bench) -> Non
     assert await spend.requests_by_status() == {"200": 1}
 
 
+async def test_old_calls_are_forgotten_and_the_sums_of_their_days_stay(at: Bench) -> None:
+    await at.pushed("a")
+    lease = await at.claimed()
+    first = await at.store.spend.reserve(lease, 0.25, CAPS, at.now)
+    await at.store.spend.settle(first, Usage(10, 5, 0.25, 1), 200, at.now)
+    day = at.now.date()
+    old = at.later(366 * 86_400) - timedelta(days=365)
+    await at.store.spend.reserve(lease, 0.5, CAPS, at.now)
+
+    assert await at.store.spend.prune(old, 0) == 0
+    assert [await at.store.spend.prune(old, 5) for _ in range(2)] == [1, 0]
+
+    assert (await at.store.spend.of_job(lease.job.id)).usd == 0.5
+    assert await at.store.spend.total() == 0.75
+    assert await at.store.spend.by_day(day, day) == {day: 0.25}
+    assert await at.store.spend.requests_by_status() == {"200": 1}
+    with pytest.raises(ValueError, match="no reservation"):
+        await at.store.spend.settle(first, Usage(), 200, at.now)
+
+
 async def test_an_unknown_reservation_cannot_be_settled(at: Bench) -> None:
     for unknown in ("s00000001", "", "s", "nonsense"):
         with pytest.raises(ValueError, match="no reservation"):

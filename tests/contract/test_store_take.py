@@ -152,8 +152,7 @@ async def test_a_job_that_only_its_holder_asked_for_is_left_to_no_pool(store: Be
 
 async def test_nor_is_one_whose_holder_died(store: Bench) -> None:
     lease = await taken(store)
-    store.later(31)
-    [job] = await store.jobs.rescue(5, store.now)
+    [job] = await store.silence(31)
     assert (job.id, job.state, job.attempts) == (lease.job.id, State.SKIPPED, 1)
 
 

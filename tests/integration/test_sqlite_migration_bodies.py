@@ -71,6 +71,23 @@ async def test_a_database_of_the_first_version_keeps_its_rows_and_goes_on(tmp_pa
         await store.close()
 
 
+async def test_a_job_held_under_an_earlier_schema_keeps_a_lease_and_is_taken_back_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "q.db"
+    version_1(path)
+    db = sqlite3.connect(path)
+    db.execute("UPDATE job SET state = 'running', claim = 1, worker = 'old', lease_until = ? WHERE id = 2", (AT - 3_600_000,))
+    db.commit()
+    db.close()
+    clock = FakeClock()
+    store = await opened_sqlite(path, clock)
+    try:
+        at = Bench(store, clock)
+        assert await at.silence(27) == []
+        assert [job.id for job in await at.silence(3)] == ["j00000002"]
+    finally:
+        await store.close()
+
+
 async def test_many_who_open_it_at_once_migrate_it_once(tmp_path: Path) -> None:
     path = tmp_path / "q.db"
     version_1(path)

@@ -21,8 +21,10 @@ SMALL = (
     "SCAN review_time",
     "SCAN CONSTANT ROW",
     "SCAN (subquery",
+    "SCAN overtaking",
+    "SCAN flow",
 )
-PARTIAL = ("job_ready", "job_turn", "job_scheduled", "job_leased", "job_one_waiting", "job_one_running")
+PARTIAL = ("job_ready", "job_turn", "job_scheduled", "job_set_back", "job_due", "job_one_waiting", "job_one_running")
 BOUNDED_BY_THEIR_LIMIT = {"jobs"}
 
 
@@ -55,12 +57,23 @@ def test_no_query_walks_a_table_that_grows(db: sqlite3.Connection, file: str, na
     assert all(any(f"INDEX {index}" in walk for index in PARTIAL) for walk in walks), walks
 
 
-@pytest.mark.parametrize("name", ["claim", "claimable"])
-def test_a_claim_reads_the_ready_jobs_in_order_and_stops_at_the_first(db: sqlite3.Connection, name: str) -> None:
-    steps = plan(db, load("jobs.sql")[name])
+def test_a_claim_reads_the_ready_jobs_in_order_and_stops_at_the_first(db: sqlite3.Connection) -> None:
+    steps = plan(db, load("jobs.sql")["next"])
 
-    assert "SCAN job USING INDEX job_ready" in steps
+    assert "SEARCH job USING INDEX job_ready (priority<?)" in steps
     assert not any("TEMP B-TREE" in step for step in steps)
+
+
+def test_where_repositories_are_bounded_a_claim_reads_the_first_of_each_and_walks_through_none(db: sqlite3.Connection) -> None:
+    steps = plan(db, load("jobs.sql")["next_with_room"])
+
+    assert "SEARCH job USING INDEX job_turn (repository_id>?)" in steps
+    assert any(step.startswith("SEARCH first USING INDEX job_turn (repository_id=? AND priority<?)") for step in steps)
+    assert [step for step in steps if "TEMP B-TREE" in step] == ["USE TEMP B-TREE FOR ORDER BY"], "of the repositories, not of their jobs"
+
+
+def test_what_every_look_at_the_metrics_asks_is_found_without_a_walk(db: sqlite3.Connection) -> None:
+    assert "SEARCH job USING INDEX job_due (due<?)" in plan(db, load("jobs.sql")["oldest_due"])
 
 
 def test_a_turn_and_the_ripe_jobs_are_found_without_a_walk(db: sqlite3.Connection) -> None:
@@ -82,7 +95,7 @@ def test_pause_and_bound_are_conditions_of_the_taking_itself(db: sqlite3.Connect
     if hindrance == "pause":
         db.execute(load("switches.sql")["pause"], {"reason": "By hand.", "since": 0, "until": None})
 
-    asked = {"worker": "w1", "lease_until": 1, "now": 1, "per_repository": 0, "reviews": 0 if hindrance == "bound" else 1}
+    asked = {"worker": "w1", "lease": 1, "now": 1, "id": 1, "reviews": 0 if hindrance == "bound" else 1}
     taken = db.execute(load("jobs.sql")["claim"], asked).fetchall()
 
     assert len(taken) == (hindrance is None)

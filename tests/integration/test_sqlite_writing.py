@@ -150,7 +150,7 @@ async def test_heartbeats_and_what_is_handed_back_cost_no_fsync(at: Watched) -> 
     at.durable.clear()
 
     lease = await at.claimed()
-    await at.jobs.renew(lease, 30, at.now)
+    await at.jobs.renew(lease, 30)
     await at.jobs.begin(lease, at.now)
     await at.settle(lease, HandBack("A drain."))
     await at.store.pools.beat(Beat("w1", 1, 1, NOON, 0))

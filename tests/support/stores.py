@@ -16,6 +16,7 @@ from prreview_cli.core.ports.store import Capacity, Store
 from prreview_cli.core.review import Coverage, Finding, ReviewStatus, Severity, Usage
 from prreview_cli.core.review import Review as FinishedReview
 from prreview_cli.store import open_store
+from prreview_cli.store.leases import LOOKS
 from prreview_cli.store.memory import MemoryStore
 from prreview_cli.store.sqlite import SqliteStore, open_sqlite
 from support.clocks import FakeClock
@@ -98,6 +99,15 @@ class Bench:
     def later(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
+
+    async def silence(self, seconds: float, max_attempts: int = 5) -> list[Job]:
+        """So long nobody renews anything, while somebody looks on: what was taken back by the end. It begins with a look."""
+        rescued = await self.jobs.rescue(max_attempts, self.now)
+        step = seconds / LOOKS + 0.001  # thirds do not add up
+        for _ in range(LOOKS):
+            await self.clock.advance(step)
+            rescued += await self.jobs.rescue(max_attempts, self.later(step))
+        return rescued
 
     async def accept(self, decision: Decision, interval: float = 0.0, name: str = "d-1") -> Answer:
         return await self.jobs.accept(delivery(decision, self.now, name), decision, interval, self.now)

@@ -139,8 +139,11 @@ class Jobs(Protocol):
     async def claim(self, worker: str, capacity: Capacity, lease_s: float, now: datetime) -> Lease | None:
         """Take the next job, or None: none is due, the profile is paused, or a bound is reached.
 
-        Scheduled jobs whose time has come ripen first. Order: priority (higher first), then turns
-        between repositories (a flood from one delays another by one job at most), then age. Never a
+        Scheduled jobs whose time has come ripen first; one that was scheduled in the future (the clock was
+        set back) waits from now on for as long as it was to wait. Order: priority (higher first), then turns
+        between repositories (a flood from one delays another by one job at most), then age. A higher priority
+        does not starve a lower one: of the claims in a row that leave a ready job of a lower priority behind,
+        every fourth goes one priority down, of these every fourth one more, and so on. Never a
         job of a pull request that has a running one. In one transaction with the count of running
         jobs, so that `capacity` holds over all processes. `claim` rises; an attempt is opened.
         """
@@ -158,8 +161,8 @@ class Jobs(Protocol):
         its head: where such a job would wait again, or its worker dies, it is skipped and left to no pool.
         """
 
-    async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
-        """Extend a lease that is HELD, SUPERSEDED or CANCELLED; LOST changes nothing."""
+    async def renew(self, lease: Lease, lease_s: float) -> Standing:
+        """Sign a lease that is HELD, SUPERSEDED or CANCELLED anew, for `lease_s` from now; LOST changes nothing."""
 
     async def standing(self, lease: Lease) -> Standing:
         """What the lease is worth now; reads only."""
@@ -182,8 +185,14 @@ class Jobs(Protocol):
         """
 
     async def rescue(self, max_attempts: int, now: datetime) -> list[Job]:
-        """Take back the jobs whose worker is dead (at once where that can be seen, else when the lease
-        has expired) and return them as they now stand. Charged: queued again, dead with failure
+        """Take back the jobs whose worker is dead and return them as they now stand; call it every second or so.
+
+        A worker that beat and whose process has ended is seen at once. Any other is judged by its lease,
+        whether its process lives (a stopped one does) or not: it is over once this process, looking again
+        and again, has seen no renewal for the length of the lease on its own monotonic clock. What the
+        time of day says counts for nothing, so a clock that jumps takes no job from a living worker; and one
+        look counts for a third of a lease at most, so neither does an observer that was itself held up.
+        A worker therefore gives up by itself when it could not renew for that long. Charged: queued again, dead with failure
         `worker_died` once `attempts` reaches `max_attempts`, superseded if a newer one waits, skipped
         if it was cancelled."""
 
@@ -219,7 +228,7 @@ class Jobs(Protocol):
 
     async def prune(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` deliveries and jobs at rest (with their attempts) last touched before
-        that time; the number deleted. Stored reviews and spend are kept."""
+        that time; the number deleted. Stored reviews and spend are kept: they have a `prune` of their own."""
 
 
 class Reviews(Protocol):
@@ -230,6 +239,10 @@ class Reviews(Protocol):
 
     async def of(self, job_id: str) -> Review | None:
         """The stored review of a job, with `review_id` once it is posted."""
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` reviews that were stored before that time and whose jobs are gone, oldest first; the number
+        deleted. As long as its job is there a review stays, since the job may yet be posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +293,10 @@ class Spend(Protocol):
 
     async def total(self) -> float:
         """USD spent or reserved since the database began."""
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` calls reserved before that time, oldest first; the number deleted. Afterwards they count for
+        no review and no pull request any more; the sums of their days, the total and the statuses stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)

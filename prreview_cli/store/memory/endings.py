@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,7 +23,8 @@ from prreview_cli.core.job import (
     Target,
 )
 from prreview_cli.store import rulings, wording
-from prreview_cli.store.memory.holds import Close, close_attempt
+from prreview_cli.store.leases import Sign
+from prreview_cli.store.memory.holds import Close, close_attempt, sign
 from prreview_cli.store.memory.requests import is_old, request
 from prreview_cli.store.memory.tables import Row, Tables, key_of
 
@@ -49,9 +51,9 @@ def settle(tables: Tables, lease: Lease, outcome: Outcome, cost: AttemptCost, no
     return True
 
 
-def rescue(tables: Tables, max_attempts: int, now: datetime) -> list[Job]:
-    """Take back the jobs whose lease has expired."""
-    lost = [row for row in tables.running() if row.lease_until is not None and row.lease_until <= now]
+def rescue(tables: Tables, dead: AbstractSet[str], over: AbstractSet[Sign], max_attempts: int, now: datetime) -> list[Job]:
+    """Take back the jobs of these workers, and those whose lease is over."""
+    lost = [row for row in tables.running() if row.worker in dead or sign(row) in over]
     for row in lost:
         close_attempt(tables, row, Close(rulings.RESCUED, wording.WORKER_DIED, wording.WORKER_DIED_KIND, AttemptCost()), now)
         _end(tables, row, rulings.of_death(row.job.attempts, max_attempts, _facts(tables, row), now), now)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from prreview_cli.core.job import AttemptCost, Lease, Standing, State, Step
 from prreview_cli.core.ports.store import Attempt, Capacity
+from prreview_cli.store.leases import Sign
 from prreview_cli.store.memory.tables import Row, Tables, key_of
+from prreview_cli.store.turns import levels_down
 
 
 def claim(tables: Tables, worker: str, capacity: Capacity, lease_s: float, now: datetime) -> Lease | None:
@@ -18,32 +20,44 @@ def claim(tables: Tables, worker: str, capacity: Capacity, lease_s: float, now: 
     ready = [row for row in tables.jobs.values() if row.job.state is State.QUEUED and _may_run(tables, row, capacity)]
     if not ready:
         return None
-    return hold(tables, min(ready, key=lambda row: (-row.job.priority, row.tag, row.job.id)), worker, lease_s, now)
+    priorities = sorted({row.job.priority for row in ready}, reverse=True)
+    level = min(levels_down(tables.overtaken), len(priorities) - 1)
+    tables.overtaken = tables.overtaken + 1 if level < len(priorities) - 1 else 0
+    turns = [row for row in ready if row.job.priority == priorities[level]]
+    return hold(tables, min(turns, key=lambda row: (row.tag, row.job.id)), worker, lease_s, now)
 
 
 def hold(tables: Tables, row: Row, worker: str, lease_s: float, now: datetime) -> Lease:
     """Give a queued job to a worker."""
     tables.step(row, Step.CLAIM, now, claim=row.job.claim + 1)
-    row.worker, row.lease_until = worker, now + timedelta(seconds=lease_s)
+    row.worker, row.lease_s = worker, lease_s
     tables.turns[row.job.priority] = max(tables.turns.get(row.job.priority, 0), row.tag)
     tables.attempts.append(Attempt(row.job.id, row.job.claim, worker, now, None, None, None, None, AttemptCost()))
     return Lease(row.job, worker)
 
 
 def ripen(tables: Tables, now: datetime) -> None:
-    """Queue the scheduled jobs whose time has come."""
+    """Queue the scheduled jobs whose time has come. A wait that began in the future (the clock was set back) begins anew."""
+    for row in tables.jobs.values():
+        if row.job.state is State.SCHEDULED and row.job.due is not None and row.job.updated > now:
+            row.job = replace(row.job, due=now + (row.job.due - row.job.updated), updated=now)
     due = [(row.job.due, row.job.id, row) for row in tables.jobs.values() if row.job.state is State.SCHEDULED and _is_due(row, now)]
     for _, _, row in sorted(due, key=lambda each: each[:2]):
         tables.take_turn(row)
         tables.step(row, Step.RIPEN, now, due=row.job.due, reason=row.job.reason, failure=row.job.failure)
 
 
-def renew(tables: Tables, lease: Lease, lease_s: float, now: datetime) -> Standing:
+def sign(row: Row) -> Sign:
+    """What the holder of a held job wrote last."""
+    return Sign(row.job.id, row.job.claim, row.renewals, row.lease_s)
+
+
+def renew(tables: Tables, lease: Lease, lease_s: float) -> Standing:
     """Extend the lease, unless it is lost."""
     row = tables.held(lease)
     if row is None:
         return Standing.LOST
-    row.lease_until = now + timedelta(seconds=lease_s)
+    row.lease_s, row.renewals = lease_s, row.renewals + 1
     return tables.standing(row)
 
 

@@ -10,16 +10,20 @@ from prreview_cli.core.events import Answer, Decision, Delivery
 from prreview_cli.core.job import AT_REST, WAITING, AttemptCost, Job, Lease, Outcome, Standing, State, Target
 from prreview_cli.core.ports.store import Capacity, DeliveryRecord, Depth, Ended, History
 from prreview_cli.store.bell import Bell
+from prreview_cli.store.leases import Observer
 from prreview_cli.store.memory import endings, holds, requests, taking
+from prreview_cli.store.memory.pools import MemoryPools
 from prreview_cli.store.memory.tables import Tables
 
 
 class MemoryJobs:
     """`Jobs` over plain collections. Each verb runs without a pause in between, so it is one transaction."""
 
-    def __init__(self, tables: Tables, bell: Bell) -> None:
+    def __init__(self, tables: Tables, bell: Bell, pools: MemoryPools, observer: Observer) -> None:
         self._tables = tables
         self._bell = bell
+        self._pools = pools
+        self._observer = observer
 
     async def accept(self, delivery: Delivery, decision: Decision, min_interval_s: float, now: datetime) -> Answer:
         answer = requests.decide(self._tables, decision, min_interval_s, now)
@@ -48,8 +52,8 @@ class MemoryJobs:
             self._bell.ring()
         return taken
 
-    async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
-        return holds.renew(self._tables, lease, lease_s, now)
+    async def renew(self, lease: Lease, lease_s: float) -> Standing:
+        return holds.renew(self._tables, lease, lease_s)
 
     async def standing(self, lease: Lease) -> Standing:
         return holds.standing(self._tables, lease)
@@ -62,7 +66,10 @@ class MemoryJobs:
         return endings.settle(self._tables, lease, outcome, cost, now)
 
     async def rescue(self, max_attempts: int, now: datetime) -> list[Job]:
-        rescued = endings.rescue(self._tables, max_attempts, now)
+        dead = self._pools.dead()
+        over = self._observer.over(holds.sign(row) for row in self._tables.running())
+        rescued = endings.rescue(self._tables, dead, over, max_attempts, now)
+        self._pools.bury(dead)
         if rescued:
             self._bell.ring()
         return rescued

@@ -22,9 +22,17 @@ class MemoryReviews:
         if row is None:
             return False
         self._tables.reviews[row.job.id] = review
+        self._tables.stored[row.job.id] = now
         self._tables.step(row, Step.REVIEWED, now, reviewed=True)
         self._bell.ring()
         return True
 
     async def of(self, job_id: str) -> Review | None:
         return self._tables.reviews.get(job_id)
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        tables = self._tables
+        orphans = sorted((stored, job) for job, stored in tables.stored.items() if stored < before and job not in tables.jobs)[:limit]
+        for _, job in orphans:
+            del tables.reviews[job], tables.stored[job]
+        return len(orphans)

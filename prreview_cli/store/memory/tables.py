@@ -35,13 +35,15 @@ class PullRequest:
 
 @dataclass(slots=True)
 class Row:
-    """A job with what its port type does not show: its turn, who holds it until when, and whether for itself alone."""
+    """A job with what its port type does not show: its turn, who holds it, for how long since the last renewal, and whether
+    for itself alone."""
 
     job: Job
     alone: bool = False
     tag: int = 0
     worker: str | None = None
-    lease_until: datetime | None = None
+    lease_s: float = 0.0
+    renewals: int = 0
 
 
 @dataclass(slots=True)
@@ -65,9 +67,13 @@ class Tables:
     deliveries: list[DeliveryRecord] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     reviews: dict[str, Review] = field(default_factory=dict)
+    stored: dict[str, datetime] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
+    old_calls: list[Call] = field(default_factory=list)
     turns: dict[int, int] = field(default_factory=dict)
+    overtaken: int = 0
     beats: dict[str, Beat] = field(default_factory=dict)
+    locks: set[str] = field(default_factory=set)
     pause: Pause | None = None
     own_login: str | None = None
     jobs_made: int = 0
@@ -105,7 +111,7 @@ class Tables:
         anew: dict[str, Any] = {"reason": None, "failure": None, "due": None, "updated": now, **changes}
         state = after(row.job.state, step)
         if state is not State.RUNNING:
-            row.worker = row.lease_until = None
+            row.worker = None
         row.job = replace(row.job, state=state, **anew)
 
     def count_review(self, job: Job, now: datetime) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Jobs, Pools, Reviews, Spend, Switches
+from prreview_cli.store.leases import Observer
 from prreview_cli.store.sqlite.bodies import Bodies
 from prreview_cli.store.sqlite.connect import connect
 from prreview_cli.store.sqlite.database import Database
@@ -24,11 +25,11 @@ __all__ = ["SqliteStore", "open_sqlite", "parse_sqlite_url"]
 class SqliteStore:
     """`Store` over one open database. It belongs to the event loop it was opened in."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._liveness = Liveness(database.path)
         self._bodies = Bodies(database)
-        self.jobs: Jobs = SqliteJobs(database, self._liveness, self._bodies)
+        self.jobs: Jobs = SqliteJobs(database, self._liveness, self._bodies, Observer(clock))
         self.reviews: Reviews = SqliteReviews(database)
         self.spend: Spend = SqliteSpend(database)
         self.switches: Switches = SqliteSwitches(database)
@@ -52,4 +53,4 @@ async def open_sqlite(
     """Open the file, creating and migrating it as needed; see `prreview_cli.store.open_store`."""
     owner = {"environment": environment, "host": host}
     connections = await asyncio.to_thread(connect, path, owner, busy_timeout_ms, must_exist=must_exist)
-    return SqliteStore(Database(connections, clock))
+    return SqliteStore(Database(connections, clock), clock)

@@ -24,7 +24,8 @@ from prreview_cli.core.job import (
     Target,
 )
 from prreview_cli.store import rulings, wording
-from prreview_cli.store.sqlite.holds import held
+from prreview_cli.store.leases import Sign
+from prreview_cli.store.sqlite.holds import held, sign
 from prreview_cli.store.sqlite.queries import load
 from prreview_cli.store.sqlite.requests import is_old, queue_up, request
 from prreview_cli.store.sqlite.rows import job, millis, moment, one, plain, row_id
@@ -55,9 +56,9 @@ def settle(db: sqlite3.Connection, lease: Lease, outcome: Outcome, cost: Attempt
     return True
 
 
-def rescue(db: sqlite3.Connection, dead: AbstractSet[str], max_attempts: int, now: int) -> list[Job]:
-    """Take back the jobs of these workers, and those whose lease has expired."""
-    lost = [row for row in db.execute(_SQL["held"]).fetchall() if row["worker"] in dead or row["lease_until"] <= now]
+def rescue(db: sqlite3.Connection, dead: AbstractSet[str], over: AbstractSet[Sign], max_attempts: int, now: int) -> list[Job]:
+    """Take back the jobs of these workers, and those whose lease is over: whoever has renewed it meanwhile keeps it."""
+    lost = [row for row in db.execute(_SQL["held"]).fetchall() if row["worker"] in dead or sign(row) in over]
     return [_rescued(db, row, max_attempts, now) for row in sorted(lost, key=lambda row: int(row["id"]))]
 
 

@@ -7,10 +7,14 @@ from typing import Any
 
 from prreview_cli.core.job import Lease, Standing
 from prreview_cli.core.ports.store import Capacity
+from prreview_cli.store.leases import Sign
 from prreview_cli.store.sqlite.queries import load
 from prreview_cli.store.sqlite.rows import job, one, row_id
+from prreview_cli.store.turns import levels_down
 
 _SQL = load("jobs.sql")
+_ANY = 1 << 62
+"""A priority above all."""
 
 
 def bounds(capacity: Capacity, now: int) -> dict[str, Any]:
@@ -20,19 +24,44 @@ def bounds(capacity: Capacity, now: int) -> dict[str, Any]:
 
 def claimable(db: sqlite3.Connection, capacity: Capacity, now: int) -> bool:
     """Whether a claim could succeed; reads only, so that idle workers leave the write lock alone."""
-    row = one(db, _SQL["claimable"], bounds(capacity, now))
-    return row is not None and bool(row[0])
+    room = one(db, _SQL["room"], bounds(capacity, now))
+    return room is not None and (bool(room["scheduled"]) or _next(db, capacity, _ANY) is not None)
 
 
 def claim(db: sqlite3.Connection, worker: str, capacity: Capacity, lease: int, now: int) -> Lease | None:
     """Take the next job, if one may be taken."""
     if not claimable(db, capacity, now):
         return None
+    db.execute(_SQL["set_back"], {"now": now})
     for ripe in db.execute(_SQL["ripe"], {"now": now}).fetchall():
         db.execute(_SQL["take_turn"], {"id": ripe["id"]})
         db.execute(_SQL["ripen"], {"id": ripe["id"], "now": now})
-    row = one(db, _SQL["claim"], {**bounds(capacity, now), "worker": worker, "lease_until": now + lease})
-    return None if row is None else _held_by(db, row, worker, now)
+    overtaken = int(one(db, _SQL["overtaken"], {})["claims"])
+    chosen, behind = _choose(db, capacity, levels_down(overtaken))
+    if chosen is None:
+        return None
+    row = one(db, _SQL["claim"], {**bounds(capacity, now), "id": chosen["id"], "worker": worker, "lease": lease})
+    if row is None:
+        return None
+    if overtaken or behind:
+        db.execute(_SQL["overtake"], {"claims": overtaken + 1 if behind else 0})
+    return _held_by(db, row, worker, now)
+
+
+def _choose(db: sqlite3.Connection, capacity: Capacity, down: int) -> tuple[Any, bool]:
+    """The row of the job whose turn it is, so many priorities down if there are so many, and whether others stay behind it."""
+    chosen = _next(db, capacity, _ANY)
+    if chosen is None:
+        return None, False
+    while (lower := _next(db, capacity, chosen["priority"])) is not None and down > 0:
+        chosen, down = lower, down - 1
+    return chosen, lower is not None
+
+
+def _next(db: sqlite3.Connection, capacity: Capacity, below: int) -> Any:
+    """The first ready job of the highest priority below this one that its repository has room for."""
+    query = "next_with_room" if capacity.per_repository else "next"
+    return one(db, _SQL[query], {"below": below, "per_repository": capacity.per_repository})
 
 
 class NoRoom(Exception):
@@ -41,7 +70,7 @@ class NoRoom(Exception):
 
 def take(db: sqlite3.Connection, id_: str, worker: str, capacity: Capacity, lease: int, now: int) -> Lease:
     """Take this waiting job; NoRoom if it may not be taken now."""
-    row = one(db, _SQL["take"], {**bounds(capacity, now), "id": row_id(id_), "worker": worker, "lease_until": now + lease})
+    row = one(db, _SQL["take"], {**bounds(capacity, now), "id": row_id(id_), "worker": worker, "lease": lease})
     if row is None:
         raise NoRoom
     return _held_by(db, row, worker, now)
@@ -70,11 +99,21 @@ def standing(db: sqlite3.Connection, lease: Lease) -> Standing:
     return Standing.LOST if row is None else Standing(row["standing"])
 
 
-def renew(db: sqlite3.Connection, lease: Lease, until: int) -> Standing:
+def sign(row: sqlite3.Row) -> Sign:
+    """What the holder of a held job wrote last."""
+    return Sign(row["id"], row["claim"], row["renewals"], row["lease"] / 1000)
+
+
+def signs(db: sqlite3.Connection) -> list[Sign]:
+    """Of all held jobs: no more than `workers.count`."""
+    return [sign(row) for row in db.execute(_SQL["held"]).fetchall()]
+
+
+def renew(db: sqlite3.Connection, lease: Lease, length: int) -> Standing:
     """Extend the lease, unless it is lost."""
     worth = standing(db, lease)
     if worth is not Standing.LOST:
-        db.execute(_SQL["extend"], {"id": row_id(lease.job.id), "lease_until": until})
+        db.execute(_SQL["extend"], {"id": row_id(lease.job.id), "lease": length})
     return worth
 
 

@@ -14,6 +14,7 @@ from prreview_cli.core.events import Answer, Decision, Delivery
 from prreview_cli.core.job import AttemptCost, HandBack, Job, Lease, Outcome, Standing, State, Target
 from prreview_cli.core.ports.store import Capacity, Depth, Ended, History
 from prreview_cli.store import rulings
+from prreview_cli.store.leases import Observer, Sign
 from prreview_cli.store.sqlite import endings, holds, lookups, requests, taking
 from prreview_cli.store.sqlite.bodies import Bodies
 from prreview_cli.store.sqlite.database import Database
@@ -24,10 +25,11 @@ from prreview_cli.store.sqlite.rows import duration, millis
 class SqliteJobs:
     """`Jobs` over one database."""
 
-    def __init__(self, database: Database, liveness: Liveness, bodies: Bodies) -> None:
+    def __init__(self, database: Database, liveness: Liveness, bodies: Bodies, observer: Observer) -> None:
         self._database = database
         self._bodies = bodies
         self._liveness = liveness
+        self._observer = observer
 
     async def accept(self, delivery: Delivery, decision: Decision, min_interval_s: float, now: datetime) -> Answer:
         interval, at = duration(min_interval_s), millis(now)
@@ -70,9 +72,9 @@ class SqliteJobs:
                     await self.settle(taken, HandBack("Its review was interrupted while it began."), AttemptCost(), now)
             raise
 
-    async def renew(self, lease: Lease, lease_s: float, now: datetime) -> Standing:
-        until = millis(now) + duration(lease_s)
-        return await self._database.write(lambda db: holds.renew(db, lease, until))
+    async def renew(self, lease: Lease, lease_s: float) -> Standing:
+        length = duration(lease_s)
+        return await self._database.write(lambda db: holds.renew(db, lease, length))
 
     async def standing(self, lease: Lease) -> Standing:
         return await self._database.read(lambda db: holds.standing(db, lease))
@@ -85,15 +87,16 @@ class SqliteJobs:
         return await self._database.write(lambda db: endings.settle(db, lease, outcome, cost, millis(now)), durable=durable)
 
     async def rescue(self, max_attempts: int, now: datetime) -> list[Job]:
-        at = millis(now)
-        if not await self._database.read(lambda db: bool(self._liveness.dead()) or lookups.any_expired(db, at)):
+        any_dead, signs = await self._database.read(lambda db: (bool(self._liveness.dead()), holds.signs(db)))
+        over = self._observer.over(signs)
+        if not any_dead and not over:
             return []
-        return await self._database.write(lambda db: self._rescue(db, max_attempts, at))
+        return await self._database.write(lambda db: self._rescue(db, over, max_attempts, millis(now)))
 
-    def _rescue(self, db: sqlite3.Connection, max_attempts: int, now: int) -> list[Job]:
+    def _rescue(self, db: sqlite3.Connection, over: frozenset[Sign], max_attempts: int, now: int) -> list[Job]:
         dead = self._liveness.dead()
         workers = {worker for worker in lookups.workers(db) if self._liveness.is_of(worker, dead)}
-        rescued = endings.rescue(db, workers, max_attempts, now)
+        rescued = endings.rescue(db, workers, over, max_attempts, now)
         lookups.forget(db, workers)
         self._liveness.bury(dead)
         return rescued

@@ -74,12 +74,16 @@ WHERE repository_id = :repository_id AND number = :number AND state IN ('queued'
 UPDATE job SET state = 'dead', reason = :reason, failure = :failure, due = NULL, updated = :now
 WHERE repository_id = :repository_id AND state IN ('queued', 'scheduled');
 
--- name: claimable
--- Whether a claim is worth the write lock: not paused, room for one more, and something ready or due.
+-- name: room
+-- A row if one more may run: not paused, and below the bound. It says whether something scheduled is to be looked at.
 SELECT EXISTS (SELECT 1 FROM job WHERE state = 'scheduled' AND due <= :now)
-    OR EXISTS (SELECT 1 FROM ready WHERE :per_repository = 0 OR in_flight < :per_repository)
+    OR EXISTS (SELECT 1 FROM job INDEXED BY job_set_back WHERE state = 'scheduled' AND updated > :now) AS scheduled
 WHERE (SELECT count(*) FROM job WHERE state = 'running') < :reviews
   AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now);
+
+-- name: set_back
+-- The clock was set back behind the beginning of these waits: they begin anew, so that none lasts longer than it should.
+UPDATE job INDEXED BY job_set_back SET due = :now + due - updated, updated = :now WHERE state = 'scheduled' AND updated > :now;
 
 -- name: ripe
 -- The scheduled jobs whose time has come, a bounded number of them: the next claim takes the rest.
@@ -88,16 +92,42 @@ SELECT id FROM job INDEXED BY job_scheduled WHERE state = 'scheduled' AND due <=
 -- name: ripen
 UPDATE job SET state = 'queued', updated = :now WHERE id = :id;
 
+-- name: next
+-- The first ready job of the highest priority that is below this one.
+SELECT id, priority FROM ready WHERE priority < :below ORDER BY priority DESC, tag, id LIMIT 1;
+
+-- name: next_with_room
+-- The same where repositories are bounded: the first of each that has room, and the first of these.
+WITH RECURSIVE flow (of) AS (
+    SELECT min(repository_id) FROM job INDEXED BY job_turn WHERE state = 'queued'
+    UNION ALL
+    SELECT (SELECT min(repository_id) FROM job INDEXED BY job_turn WHERE state = 'queued' AND repository_id > of)
+    FROM flow WHERE of IS NOT NULL
+)
+SELECT job.id, job.priority FROM flow JOIN job ON job.id = (
+    SELECT first.id FROM job AS first INDEXED BY job_turn
+    WHERE first.state = 'queued' AND first.repository_id = flow.of AND first.priority < :below
+      AND NOT EXISTS (
+          SELECT 1 FROM job AS held
+          WHERE held.state = 'running' AND held.repository_id = first.repository_id AND held.number = first.number
+      )
+    ORDER BY first.priority DESC, first.tag, first.id LIMIT 1
+)
+WHERE (SELECT count(*) FROM job AS held WHERE held.state = 'running' AND held.repository_id = flow.of) < :per_repository
+ORDER BY job.priority DESC, job.tag, job.id LIMIT 1;
+
+-- name: overtaken
+SELECT claims FROM overtaking;
+
+-- name: overtake
+UPDATE overtaking SET claims = :claims;
+
 -- name: claim
--- Take the next ready job. The bounds and the pause are conditions of the taking itself.
+-- Take this ready job. The bound and the pause are conditions of the taking itself.
 UPDATE job SET
-    state = 'running', claim = claim + 1, worker = :worker, lease_until = :lease_until,
+    state = 'running', claim = claim + 1, worker = :worker, lease = :lease,
     reason = NULL, failure = NULL, due = NULL, updated = :now
-WHERE id = (
-        SELECT id FROM ready
-        WHERE :per_repository = 0 OR in_flight < :per_repository
-        ORDER BY priority DESC, tag, id LIMIT 1
-    )
+WHERE id = :id
   AND (SELECT count(*) FROM job WHERE state = 'running') < :reviews
   AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
 RETURNING *;
@@ -105,7 +135,7 @@ RETURNING *;
 -- name: take
 -- Take this one job, under the same bounds as a claim, and only while none of its pull request runs.
 UPDATE job SET
-    state = 'running', claim = claim + 1, worker = :worker, lease_until = :lease_until,
+    state = 'running', claim = claim + 1, worker = :worker, lease = :lease,
     reason = NULL, failure = NULL, due = NULL, updated = :now
 WHERE id = :id AND state IN ('queued', 'scheduled')
   AND (SELECT count(*) FROM job WHERE state = 'running') < :reviews
@@ -133,7 +163,8 @@ WHERE job = :id AND claim = :claim;
 SELECT * FROM hold WHERE id = :id AND claim = :claim;
 
 -- name: extend
-UPDATE job SET lease_until = :lease_until WHERE id = :id;
+-- The holder signs its lease anew.
+UPDATE job SET lease = :lease, renewals = renewals + 1 WHERE id = :id;
 
 -- name: began
 UPDATE pull_request SET last_began = :now WHERE repository_id = :repository_id AND number = :number;
@@ -142,7 +173,7 @@ UPDATE pull_request SET last_began = :now WHERE repository_id = :repository_id A
 -- Bring a job to rest or back to waiting.
 UPDATE job SET
     state = :state, reason = :reason, failure = :failure, due = :due, attempts = attempts + :charged,
-    worker = NULL, lease_until = NULL, updated = :now
+    worker = NULL, lease = NULL, updated = :now
 WHERE id = :id
 RETURNING *;
 
@@ -164,10 +195,6 @@ SELECT EXISTS (SELECT 1 FROM job
 -- name: forgive
 -- An operator's retry begins with all attempts, and is for the pools.
 UPDATE job SET attempts = 0, alone = 0 WHERE id = :id;
-
--- name: lost_hold
--- Whether a lease is over.
-SELECT EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lease_until <= :now);
 
 -- name: held
 -- All held jobs. An order by id would walk the whole table.
@@ -235,7 +262,7 @@ UNION ALL SELECT state, count(*) FROM job WHERE state IN ('posted', 'skipped', '
 -- name: oldest_due
 -- Since when the longest waiting job has been due.
 SELECT min(due) AS due FROM (
-    SELECT min(due) AS due FROM job WHERE state = 'queued' AND due <= :now
+    SELECT min(due) AS due FROM job INDEXED BY job_due WHERE state = 'queued' AND due <= :now
     UNION ALL SELECT min(due) FROM job WHERE state = 'scheduled' AND due <= :now
 );
 

@@ -89,11 +89,6 @@ def review_seconds(db: sqlite3.Connection) -> Durations:
     return durations
 
 
-def any_expired(db: sqlite3.Connection, now: int) -> bool:
-    """Whether a lease is over."""
-    return bool(one(db, _SQL["lost_hold"], {"now": now})[0])
-
-
 def workers(db: sqlite3.Connection) -> set[str]:
     """Those who hold a job, or have beaten and not left."""
     holding = {row["worker"] for row in db.execute(_SQL["held"]).fetchall()}

@@ -41,3 +41,7 @@ class SqliteReviews:
             return None
         review = from_json(json.loads(row["body"]))
         return review if row["review_id"] is None else review.posted_as(row["review_id"])
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        old = {"before": millis(before), "limit": limit}
+        return await self._database.write(lambda db: db.execute(_SQL["prune"], old).rowcount)

@@ -15,5 +15,13 @@ UPDATE review SET review_id = :review_id WHERE job = :job;
 -- The review of this job stands on the host, whoever made it.
 UPDATE job SET review_id = :review_id WHERE id = :job;
 
+-- name: prune
+-- The oldest reviews whose jobs are gone.
+DELETE FROM review WHERE job IN (
+    SELECT job FROM review INDEXED BY review_stored
+    WHERE stored < :before AND NOT EXISTS (SELECT 1 FROM job WHERE job.id = review.job)
+    ORDER BY stored, job LIMIT :limit
+);
+
 -- name: review
 SELECT body, review_id FROM review WHERE job = :job;

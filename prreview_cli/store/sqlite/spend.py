@@ -53,6 +53,10 @@ class SqliteSpend:
     async def total(self) -> float:
         return await self._sum("total", {})
 
+    async def prune(self, before: datetime, limit: int) -> int:
+        old = {"before": millis(before), "limit": limit}
+        return await self._database.write(lambda db: db.execute(_SQL["prune"], old).rowcount)
+
     async def _sum(self, query: str, values: Mapping[str, int]) -> float:
         return await self._database.read(lambda db: _spent(db, query, values) / NANO)
 

@@ -43,3 +43,7 @@ SELECT status, requests FROM model_request;
 
 -- name: total
 SELECT ifnull(sum(nano_usd), 0) AS nano_usd FROM spend_day;
+
+-- name: prune
+-- The oldest calls. The sums of their days stay.
+DELETE FROM spend WHERE id IN (SELECT id FROM spend WHERE reserved < :before ORDER BY reserved, id LIMIT :limit);

@@ -208,6 +208,22 @@ def test_a_full_disk_is_named_without_the_line(opened: Log, capsys: pytest.Captu
     assert CANARY not in told
 
 
+def test_nothing_fails_because_neither_the_log_nor_standard_error_takes_a_line(opened: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        patched.setattr(sys, "stderr", Full())
+        log.info("lost")
+    log.info("kept")
+    assert [line["event"] for line in lines(opened)] == ["kept"]
+
+
 def test_the_file_is_rotated_and_every_part_is_private(opened: Log) -> None:
     assert opened.path is not None
     (handler,) = (handler for handler in logging.getLogger().handlers if isinstance(handler, PrivateRotatingFile))

@@ -1,8 +1,14 @@
-"""SQLite against the reference: whatever is done to both, in whatever order and however the clock jumps, they say the same."""
+"""SQLite against the reference: whatever is done to both, in whatever order, however the clock jumps and whenever the
+process is killed, they say the same and the laws of core/job.py hold.
+
+A few seconds by default, always the same ones. `PRREVIEW_MODEL_EXAMPLES=5000 pytest tests/contract/test_store_model.py`
+is the soak: other ones each time.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -23,6 +29,7 @@ from prreview_cli.core.job import (
     Dead,
     Defer,
     HandBack,
+    Job,
     Lease,
     Outcome,
     Posted,
@@ -32,19 +39,23 @@ from prreview_cli.core.job import (
     Superseded,
     Target,
 )
-from prreview_cli.core.ports.store import Capacity, CapReached, Caps, Store
+from prreview_cli.core.ports.store import Attempt, Beat, Capacity, CapReached, Caps, Store
 from prreview_cli.core.review import Usage
 from prreview_cli.store import open_store
 from prreview_cli.store.memory import MemoryStore
+from prreview_cli.store.memory.tables import Tables
 from support.clocks import FakeClock
 from support.stores import NOON, OWNER, REVIEW, delivery, sqlite_url, target
 
 T = TypeVar("T")
 
+SOAK = int(os.environ.get("PRREVIEW_MODEL_EXAMPLES", "0"))
+WORKERS = st.sampled_from(["w1", "w2", "w3"])
 SECONDS = st.sampled_from([-3600.0, -20.0, -0.001, 0.001, 1.0, 20.0, 60.0, 90000.0])
 OFFSETS = st.sampled_from([-10, 0, 0, 0, 10])
 JOBS = st.integers(1, 6).map(lambda number: f"j{number:08d}")
-PRIORITIES = st.sampled_from([0, 0, 0, 1, -1])
+PRIORITIES = st.sampled_from([0, 0, 0, 1, 2, -1])
+CAPACITIES = st.builds(Capacity, st.integers(1, 3), st.integers(0, 1))
 STEPS_APART = {(before, after) for (before, _), after in TRANSITIONS.items()}
 REACHABLE = STEPS_APART | {(first, last) for first, middle in STEPS_APART for again, last in STEPS_APART if again == middle}
 
@@ -55,14 +66,17 @@ class StoresAgree(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.runner = asyncio.Runner()
-        self.folder = Path(tempfile.mkdtemp(prefix="prreview-compare-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="prreview-model-"))
+        self.lives = 0
         self.clock = FakeClock()
-        self.reference: Store = MemoryStore(self.clock)
-        self.subject: Store = self.runner.run(open_store(sqlite_url(self.folder / "q.db"), clock=self.clock, **OWNER))
+        self.tables = Tables()
+        self.reference: Store = MemoryStore(self.clock, self.tables)
+        self.subject: Store = self.opened()
         self.now = NOON
         self.leases: list[Lease] = []
         self.reservations: list[str] = []
         self.states: dict[str, State] = {}
+        self.claims: dict[str, int] = {}
 
     def teardown(self) -> None:
         if hasattr(self, "subject"):
@@ -70,13 +84,21 @@ class StoresAgree(RuleBasedStateMachine):
             self.runner.close()
             shutil.rmtree(self.folder)
 
+    @property
+    def life(self) -> Path:
+        """The folder of the present life of the database."""
+        return self.folder / str(self.lives)
+
+    def opened(self) -> Store:
+        return self.runner.run(open_store(sqlite_url(self.life / "q.db"), clock=self.clock, **OWNER))
+
     def both(self, act: Callable[[Store], Awaitable[T]]) -> T:
         """The answer that both give."""
 
         async def answer(store: Store) -> Any:
             try:
                 return await act(store)
-            except (CapReached, Stopped) as refused:
+            except (CapReached, Stopped, ValueError) as refused:
                 return type(refused).__name__, str(refused)
 
         expected, found = self.runner.run(answer(self.reference)), self.runner.run(answer(self.subject))
@@ -123,11 +145,46 @@ class StoresAgree(RuleBasedStateMachine):
         decision, now = Ignore("A ping."), self.now
         self.both(lambda store: store.jobs.accept(delivery(decision, now), decision, 0, now))
 
-    @rule(worker=st.sampled_from(["w1", "w2"]), reviews=st.integers(1, 3), per_repository=st.integers(0, 1))
-    def claim(self, worker: str, reviews: int, per_repository: int) -> None:
-        lease = self.both(lambda store: store.jobs.claim(worker, Capacity(reviews, per_repository), 30, self.now))
+    @rule(worker=WORKERS, capacity=CAPACITIES, lease_s=st.sampled_from([30.0, 30.0, 3.0]))
+    def claim(self, worker: str, capacity: Capacity, lease_s: float) -> None:
+        lease = self.both(lambda store: store.jobs.claim(worker, capacity, lease_s, self.now))
         if lease is not None:
             self.leases.append(lease)
+            self.expect_within(capacity, lease)
+
+    @rule(head=st.sampled_from("abc"), number=st.integers(1, 2), worker=WORKERS, capacity=CAPACITIES, again=st.booleans(), offset=OFFSETS)
+    def take(self, head: str, number: int, worker: str, capacity: Capacity, again: bool, offset: int) -> None:
+        wanted, now = self.wanted(head, number, offset, again=again), self.now
+        taken = self.both(lambda store: store.jobs.take(wanted, worker, capacity, 60, 30, now))
+        if isinstance(taken, Lease):
+            self.leases.append(taken)
+            self.expect_within(capacity, taken)
+
+    def expect_within(self, capacity: Capacity, lease: Lease) -> None:
+        """Whoever took a job has left the bounds whole."""
+        running = self.both(lambda store: store.jobs.list([State.RUNNING], None))
+        assert len(running) <= capacity.reviews
+        of_repository = [job for job in running if job.repository_id == lease.job.repository_id]
+        assert not capacity.per_repository or len(of_repository) <= capacity.per_repository
+
+    @rule(worker=WORKERS)
+    def beat(self, worker: str) -> None:
+        beat = Beat(worker, 100, 2, self.now, 1)
+        self.both(lambda store: store.pools.beat(beat))
+
+    @rule(worker=WORKERS)
+    def leave(self, worker: str) -> None:
+        self.both(lambda store: store.pools.leave(worker))
+
+    @rule()
+    def crash(self) -> None:
+        """As after kill -9: what the next process finds is the files as they are, and locks that nobody holds."""
+        died, killed = self.life, self.subject
+        self.lives += 1
+        shutil.copytree(died, self.life, ignore=shutil.ignore_patterns("*-shm"))
+        self.reference, self.subject = MemoryStore(self.clock, self.tables), self.opened()
+        self.runner.run(killed.close())
+        shutil.rmtree(died)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), delay=st.sampled_from([-5.0, 0.0, 20.0]), head=st.sampled_from("abc"), offset=OFFSETS)
@@ -150,11 +207,11 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.jobs.settle(lease, outcome, AttemptCost(1, 0.5), now))
 
     @precondition(lambda self: self.leases)
-    @rule(data=st.data())
-    def keep(self, data: st.DataObject) -> None:
-        lease, now = data.draw(st.sampled_from(self.leases)), self.now
+    @rule(data=st.data(), lease_s=st.sampled_from([30.0, 30.0, 3.0]))
+    def keep(self, data: st.DataObject, lease_s: float) -> None:
+        lease = data.draw(st.sampled_from(self.leases))
         self.both(lambda store: store.jobs.standing(lease))
-        self.both(lambda store: store.jobs.renew(lease, 30, now))
+        self.both(lambda store: store.jobs.renew(lease, lease_s))
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), paid=st.booleans())
@@ -201,9 +258,21 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.jobs.prune(before, limit))
         self.states.clear()
 
+    @rule(limit=st.integers(0, 3), age=st.sampled_from([0.0, 30.0]))
+    def prune_what_was_paid(self, limit: int, age: float) -> None:
+        before = self.now - timedelta(seconds=age)
+        self.both(lambda store: store.reviews.prune(before, limit))
+        self.both(lambda store: store.spend.prune(before, limit))
+
     @rule(seconds=SECONDS)
-    def tick(self, seconds: float) -> None:
+    def jump(self, seconds: float) -> None:
+        """The time of day is set; nothing else passes."""
         self.now += timedelta(seconds=seconds)
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 60.0]))
+    def pass_(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.runner.run(self.clock.advance(seconds))
 
     @invariant()
     def they_hold_the_same(self) -> None:
@@ -211,6 +280,10 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.switches.paused(self.now))
         self.both(lambda store: store.spend.today(self.now))
         self.both(lambda store: store.spend.requests_by_status())
+        self.both(lambda store: store.spend.total())
+        self.both(lambda store: store.jobs.review_seconds())
+        self.both(lambda store: store.pools.alive(self.now - timedelta(seconds=30)))
+        self.both(lambda store: store.jobs.ended(self.now - timedelta(days=1), self.now + timedelta(seconds=1)))
         for number in (1, 2):
             self.both(lambda store, number=number: store.jobs.history("OCTO/demo", number))  # type: ignore[misc]
 
@@ -223,13 +296,23 @@ class StoresAgree(RuleBasedStateMachine):
         for job in jobs:
             before = self.states.get(job.id, job.state)
             assert before == job.state or (before, job.state) in REACHABLE
+            assert job.claim >= self.claims.get(job.id, 0)
+            attempts = self.attempts_of(job)
+            assert [attempt.claim for attempt in attempts] == list(range(1, job.claim + 1)), "each taking is written down"
+            assert [attempt.claim for attempt in attempts if attempt.ended is None] == [job.claim] * (job.state is State.RUNNING)
         self.states = {job.id: job.state for job in jobs}
+        self.claims = {job.id: job.claim for job in jobs}
+
+    def attempts_of(self, job: Job) -> list[Attempt]:
+        history = self.runner.run(self.reference.jobs.history(job.repository, job.number))
+        return [attempt for attempt in history.attempts if attempt.job == job.id]
 
 
 # A failure is shown as it was found: shrinking takes minutes. Add Phase.shrink when you hunt one.
 StoresAgree.TestCase.settings = settings(
-    max_examples=15,
-    stateful_step_count=40,
+    max_examples=SOAK or 12,
+    stateful_step_count=60 if SOAK else 40,
+    derandomize=not SOAK,
     deadline=None,
     database=None,
     phases=[Phase.generate],
