@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from prreview_cli import sandbox, settings
 from prreview_cli.core import retry
+from prreview_cli.core.circuit import Service
 from prreview_cli.core.ports.agent import Agent, AgentKind, Progress
 from prreview_cli.core.ports.alerts import Alerts
 from prreview_cli.core.ports.clock import Clock
@@ -27,6 +28,7 @@ from prreview_cli.core.ports.store import Store
 from prreview_cli.core.profile import Profile, SecretName
 from prreview_cli.core.review import Usage
 from prreview_cli.secrecy import Secret
+from prreview_cli.services.breaker import Breaker
 from prreview_cli.services.intake import Intake
 from prreview_cli.services.janitor import Janitor
 from prreview_cli.services.kill_switch import KillSwitch
@@ -105,6 +107,10 @@ class House:
         """The profile's pause."""
         return KillSwitch(self.profile.environment, store.switches, self.alerts, self.clock)
 
+    def breaker(self, store: Store) -> Breaker:
+        """The circuits of the model and the host."""
+        return Breaker(self.profile.environment, store.circuits, self.alerts, self.clock)
+
     @asynccontextmanager
     async def store(self, *, accepting: bool = False, must_exist: bool = False) -> AsyncIterator[Store]:
         """The profile's database, while it is needed."""
@@ -145,6 +151,7 @@ class House:
         """The way to the model, listening."""
         from prreview_cli.gateway import ModelGateway  # noqa: PLC0415 - only who reviews or resumes asks the model
 
+        breaker = self.breaker(store)
         gateway = ModelGateway(
             self.profile.model,
             lambda: self.vault.get(SecretName.MODEL_API_KEY),
@@ -152,6 +159,7 @@ class House:
             store.switches,
             self.clock,
             on_profile_failure=self.kill_switch(store).trip,
+            on_answer=lambda: breaker.answered(Service.MODEL),
             redact=self.keyhole.redact,
         )
         await gateway.start()
@@ -281,7 +289,9 @@ async def desk(house: House, store: Store, *, agent: AgentKind, cell: Cell, clon
         )
         policy = retry.Policy(workers.max_attempts, workers.backoff_s, workers.backoff_max_s)
         chance = random.SystemRandom().random
-        settlement = Settlement(profile.environment, store.jobs, house.kill_switch(store), house.alerts, clock, policy, chance)
+        settlement = Settlement(
+            profile.environment, store.jobs, house.kill_switch(store), house.breaker(store), house.alerts, clock, policy, chance
+        )
         try:
             yield Desk(f"{os.getpid()}-{secrets.token_hex(4)}", reviewer, settlement, gateway, getattr(looker, "warm", _nothing))
         finally:

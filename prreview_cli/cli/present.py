@@ -8,6 +8,7 @@ from datetime import datetime
 
 from prreview_cli.cli.formats import duration, short_moment
 from prreview_cli.core import errors, triggers
+from prreview_cli.core.circuit import Circuit, Mode
 from prreview_cli.core.job import Job, State
 from prreview_cli.core.ports.store import Attempt, Beat, History, Pause
 from prreview_cli.core.profile import Profile
@@ -24,6 +25,7 @@ class Present:
     pools: Sequence[Beat]
     running: Sequence[Job]
     serving: bool
+    circuits: Sequence[Circuit] = ()
 
     @property
     def slots(self) -> int:
@@ -69,6 +71,9 @@ def _behind(job: Job, at: Present) -> str:
         return f"because the profile is paused, {until}: {at.pause.reason}"
     if not at.slots:
         return "because no worker pool is alive: start `prreview serve` or `prreview work`."
+    shut = next((each for each in at.circuits if _shut(each, at)), None)
+    if shut is not None:
+        return f"because jobs are not taken now. {shut.told(at.now)}"
     workers, taken = at.profile.workers, len(at.running)
     slots = min(workers.count, at.slots)
     if taken >= slots:
@@ -78,6 +83,13 @@ def _behind(job: Job, at: Present) -> str:
     if cap and sum(each.repository_id == job.repository_id for each in at.running) >= cap:
         return f"because {cap} of its repository are in flight, which is workers.max_in_flight_per_repository."
     return "to be taken at any moment."
+
+
+def _shut(circuit: Circuit, at: Present) -> bool:
+    """Whether nothing is taken because of it; a half-open circuit lets one job through."""
+    if circuit.mode(at.now) is Mode.HALF_OPEN:
+        return any((job.id, job.claim) == circuit.probe for job in at.running)
+    return circuit.mode(at.now) is not Mode.CLOSED
 
 
 def _scheduled(job: Job, at: Present) -> str:

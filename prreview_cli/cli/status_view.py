@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prreview_cli.cli.charts import bar, blocks
 from prreview_cli.cli.formats import duration, moment, short_moment
 from prreview_cli.cli.output import safe
+from prreview_cli.core.circuit import Circuit, Mode
 from prreview_cli.core.job import AT_REST, Job, State
 from prreview_cli.core.ports.store import Beat, Depth, Pause, Store
 from prreview_cli.core.profile import Profile
@@ -28,7 +29,7 @@ LAST_JOBS = 1000
 @dataclass(frozen=True, slots=True)
 class Glance:
     """A profile at one moment. `ended` counts the jobs that came to rest within the last hour, by their state;
-    `review_s` is how long a review has taken on average since the database began."""
+    `review_s` is how long a review has taken on average since the database began; `circuits` are those not closed."""
 
     profile: Profile
     now: datetime
@@ -36,6 +37,7 @@ class Glance:
     running: Sequence[Job]
     pools: Sequence[Beat]
     pause: Pause | None
+    circuits: Sequence[Circuit]
     usd_today: float
     ended: Counter[State]
     review_s: float | None
@@ -71,6 +73,16 @@ class Glance:
             "pools": [{"worker": pool.worker, "slots": pool.slots, "model_calls": pool.model_calls_in_flight} for pool in self.pools],
             "last_hour": {state.value: self.ended[state] for state in State if state in AT_REST},
             "review_s": self.review_s,
+            "circuits": [self._circuit_json(circuit) for circuit in self.circuits],
+        }
+
+    def _circuit_json(self, circuit: Circuit) -> dict[str, Any]:
+        return {
+            "service": circuit.service.value,
+            "state": circuit.mode(self.now).value,
+            "since": moment(circuit.since),
+            "until": moment(circuit.shut_until(self.now)),
+            "reason": circuit.reason,
         }
 
 
@@ -86,6 +98,7 @@ async def read(profile: Profile, store: Store, now: datetime) -> Glance:
         running=await jobs.list([State.RUNNING], None),
         pools=[pool for pool in await store.pools.alive(now - timedelta(seconds=FRESH_S)) if pool.slots],
         pause=await store.switches.paused(now),
+        circuits=[circuit for circuit in await store.circuits.all() if circuit.mode(now) is not Mode.CLOSED],
         usd_today=await store.spend.today(now),
         ended=Counter(job.state for job in newest if job.updated > now - RATE),
         review_s=round(took.total_s / reviews, 3) if reviews else None,
@@ -104,6 +117,7 @@ def short(glance: Glance) -> str:
     parts.append("no pool alive" if not glance.pools else f"pools {len(glance.pools)}")
     if glance.pause is not None:
         parts.append(f"paused: {glance.pause.reason}")
+    parts += [f"{circuit.service.value} {circuit.mode(glance.now).value.replace('_', '-')}" for circuit in glance.circuits]
     return ", ".join(parts)
 
 
@@ -120,7 +134,7 @@ def picture(glance: Glance, columns: int, encoding: str) -> Group:
     shown = [Text.assemble(("status  ", "bold"), short_moment(glance.now), "   Ctrl-C ends"), Text("")]
     for label, text in _facts(glance):
         drawn = bars.get(label, ("", ""))
-        style = "bold red" if label == "paused" and glance.pause is not None else ""
+        style = "bold red" if label == "waiting" or (label == "paused" and glance.pause is not None) else ""
         gap = "  " if drawn[0] else ""
         shown.append(Text.assemble(f"{label:<16}", drawn, gap, (safe(text), style), overflow="ellipsis", no_wrap=not style))
     return Group(*shown)
@@ -142,6 +156,7 @@ def _facts(glance: Glance) -> list[tuple[str, str]]:
         ("pools", _pools(glance.pools)),
         ("spent today", f"{glance.usd_today:.2f} of {model.max_usd_per_day:.2f} USD"),
         *_paused(glance.pause),
+        *(("waiting", circuit.told(glance.now)) for circuit in glance.circuits),
     ]
 
 

@@ -207,6 +207,13 @@ class HostUnreachable(Failure):
     default_remedy = "See that host.api_url and host.git_url are right and can be reached from this machine."
 
 
+class HostWritesSpent(Failure):
+    """Our own budget of writes to the code host is spent for the moment; `retry_at` says until when."""
+
+    kind = "host_writes_spent"
+    default_remedy = "Nothing to do: it is posted when the budget has room again."
+
+
 class RepositoryForbidden(Failure):
     """The token has no access to this repository any more (403 or 404 there)."""
 
@@ -314,6 +321,13 @@ class Paused(Failure):
     kind = "paused"
     exit_code = ExitCode.FORBIDDEN
     default_remedy = "Mend the reason that `prreview status` shows, then run `prreview resume`."
+
+
+class CircuitOpen(Failure):
+    """The model or the code host is down, or asked to be left alone, so no job is taken before `retry_at`."""
+
+    kind = "circuit_open"
+    default_remedy = "Nothing to do: one job tries it again at the time that `prreview status` shows."
 
 
 class Stopped(Failure):

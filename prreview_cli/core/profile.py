@@ -147,7 +147,7 @@ class StateFolder:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """[alerts]: who is told when the profile pauses or resumes, a job dies or a budget closes."""
+    """[alerts]: who is told when the profile pauses or resumes, a job dies, a budget closes or a service is down."""
 
     command: tuple[str, ...] = ()
     url: str | None = None

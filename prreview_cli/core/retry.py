@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from prreview_cli.core import errors
-from prreview_cli.core.job import Dead, HandBack, Outcome, Retry
+from prreview_cli.core.job import Dead, Defer, HandBack, Outcome, Retry
 
 
 class Response(StrEnum):
@@ -19,6 +19,7 @@ class Response(StrEnum):
     PAUSE_TODAY = "pause_today"  # the same until the UTC day ends
     END_REPOSITORY = "end_repository"  # concerns one repository: its jobs end, others go on
     END = "end"  # trying again would not help
+    WAIT = "wait"  # not a failure: later, uncharged
     HAND_BACK = "hand_back"  # not the job's fault and not a failure: give it back
 
 
@@ -49,6 +50,8 @@ RESPONSES: dict[type[errors.Failure], Response] = {
     errors.NoSubmission: Response.END,
     errors.ModelToolsDiffer: Response.END,
     errors.SecretInReview: Response.END,
+    errors.HostWritesSpent: Response.WAIT,
+    errors.CircuitOpen: Response.WAIT,
     errors.Paused: Response.HAND_BACK,
     errors.Stopped: Response.HAND_BACK,
     errors.Busy: Response.HAND_BACK,
@@ -83,10 +86,24 @@ class Verdict:
     until: datetime | None = None
 
 
-def decide(failure: errors.Failure, attempts: int, policy: Policy, now: datetime, chance: Callable[[], float]) -> Verdict:
-    """What follows `failure` of a job that already has `attempts` charged ones."""
+def decide(
+    failure: errors.Failure,
+    attempts: int,
+    policy: Policy,
+    now: datetime,
+    chance: Callable[[], float],
+    excused_until: datetime | None = None,
+) -> Verdict:
+    """What follows `failure` of a job that already has `attempts` charged ones. `excused_until`: an outage is to blame
+    (`core.circuit`), so nothing is charged, and it is tried again then."""
     reason = str(failure)
     match RESPONSES[type(failure)]:
+        case Response.AGAIN if excused_until is not None:
+            due = max(excused_until, failure.retry_at or excused_until)
+            return Verdict(Defer(f"{reason} An outage is to blame, so no attempt is charged.", due))
+        case Response.WAIT:
+            due = now + timedelta(seconds=policy.backoff_s)
+            return Verdict(Defer(reason, max(due, failure.retry_at or due)))
         case Response.AGAIN if attempts + 1 < policy.max_attempts:
             due = now + timedelta(seconds=delay(policy, attempts + 1, chance))
             return Verdict(Retry(failure.kind, reason, max(due, failure.retry_at or due)))

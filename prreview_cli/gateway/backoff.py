@@ -11,6 +11,9 @@ from prreview_cli.core.retry import Policy, delay
 
 TRIES = 4
 WAIT_AT_MOST_S = 60.0
+TRY_AT_MOST_S = 120.0
+"""How long after its beginning a call is tried again. A provider that says nothing uses this up with one time-out: its
+tries are left to the queue, or they would use up workers.job_timeout_s, and the job be blamed for the outage."""
 _POLICY = Policy(max_attempts=TRIES, backoff_s=1.0, backoff_max_s=30.0)
 
 
@@ -40,6 +43,7 @@ class Patience:
     def __init__(self, backoff: Backoff, clock: Clock) -> None:
         self._backoff = backoff
         self._clock = clock
+        self._began = clock.monotonic()
         self._waited = 0.0
         self._failures = 0
 
@@ -58,7 +62,8 @@ class Patience:
         self._failures += 1
         self._backoff.hit(self._failures, failure.retry_at)
         wait = self._backoff.remaining()
-        if self._failures < TRIES and self._waited + wait <= WAIT_AT_MOST_S:
+        tried = self._clock.monotonic() - self._began
+        if self._failures < TRIES and self._waited + wait <= WAIT_AT_MOST_S and tried + wait <= TRY_AT_MOST_S:
             return True
         failure.retry_at = failure.retry_at or self._in(wait)
         return False

@@ -36,7 +36,8 @@ class ModelGateway:
     """The way to the model (`core.ports.gateway`), on a free loopback port of the running event loop.
 
     `key` is asked before each call. `on_profile_failure` is awaited before the agent's process
-    hears of a failure that concerns the whole profile, so that nothing more is sent with a dead key.
+    hears of a failure that concerns the whole profile, so that nothing more is sent with a dead key; `on_answer`
+    after each answer that ended in order.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ModelGateway:
         clock: Clock,
         *,
         on_profile_failure: Callable[[errors.Failure], Awaitable[None]],
+        on_answer: Callable[[], Awaitable[None]],
         redact: Callable[[str], str],
         chance: Callable[[], float] | None = None,
     ) -> None:
@@ -55,7 +57,7 @@ class ModelGateway:
         self._upstream = Upstream(model, key, spend, clock, redact)
         self._backoff = Backoff(clock, chance or random.SystemRandom().random)
         self._switches, self._clock = switches, clock
-        self._on_profile_failure = on_profile_failure
+        self._on_profile_failure, self._on_answer = on_profile_failure, on_answer
         self._passes: list[Pass] = []
         self._listener: Listener | None = None
         self.refusals: Counter[str] = Counter()
@@ -106,6 +108,7 @@ class ModelGateway:
         attempt = await self._upstream.ask(Account(lease=None), call, ignore)
         if attempt.failure is not None:
             raise attempt.failure
+        await self._tell_answered()
 
     # -- a request ----------------------------------------------------------------------------------
 
@@ -177,6 +180,7 @@ class ModelGateway:
             await self._see_that_it_may(grant)
             attempt = await self._upstream.ask(grant.account, call, reply.stream)
             if attempt.failure is None:
+                await self._tell_answered()
                 return
             again = isinstance(attempt.failure, answers.RETRIED) and patience.try_again_after(attempt.failure)
             if attempt.passed_on or not again:
@@ -188,6 +192,12 @@ class ModelGateway:
         pause = await self._switches.paused(self._clock.now())
         if pause is not None:
             raise errors.Paused(f"The profile is paused: {pause.reason}")
+
+    async def _tell_answered(self) -> None:
+        try:
+            await self._on_answer()
+        except Exception:  # noqa: BLE001 - a hook: the answer is good all the same
+            _log.exception("answer_not_noted")
 
     async def _tell_everybody(self, failure: errors.Failure) -> None:
         if RESPONSES[type(failure)] in {Response.PAUSE, Response.PAUSE_TODAY}:

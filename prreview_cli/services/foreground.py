@@ -92,12 +92,24 @@ class Foreground:
         try:
             while True:
                 await expect_unpaused(self.store, self.clock)
+                await self._expect_closed()
                 if (result := await self._once(target, work or self.reviewer.review)) is not None:
                     return result
                 await self._pause()
         finally:
             beating.cancel()
             await self.store.pools.leave(self.pulse.worker)
+
+    async def _expect_closed(self) -> None:
+        """Wait out a circuit that is shut for a little while; CircuitOpen if it is for longer."""
+        try:
+            await self.settlement.breaker.expect_closed()
+        except errors.CircuitOpen as shut:
+            wait = LONGEST_WAIT_S + 1 if shut.retry_at is None else (shut.retry_at - self.clock.now()).total_seconds()
+            if wait > LONGEST_WAIT_S:
+                raise
+            self._say(str(shut))
+            await self.clock.sleep(wait)
 
     async def ask_host(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What the host says before there is a job, asked patiently; a failure that concerns the whole profile pauses it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prreview_cli.core import errors
-from prreview_cli.core.job import Lease, Outcome, Standing
+from prreview_cli.core.job import Lease, Outcome, Posted, Standing
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Store
 from prreview_cli.services.reviewer import Record
@@ -54,6 +54,10 @@ class Hold:
             if working.done():
                 return _result(working)
             await _stopped(working)
+            if watching.done() and watching.result() is Standing.LOST:
+                return None
+            if (posted := _posted(working)) is not None:
+                return posted
             if watching.done():
                 return _after_losing(watching.result())
             if timing.done():
@@ -85,9 +89,15 @@ class Hold:
                 return standing
 
 
-def _after_losing(standing: Standing) -> errors.Failure | None:
-    if standing is Standing.LOST:
+def _posted(stopped: asyncio.Future[Outcome]) -> Posted | None:
+    """What stands on the host all the same: a post that had been sent is not called back."""
+    if stopped.cancelled() or stopped.exception() is not None:
         return None
+    outcome = stopped.result()
+    return outcome if isinstance(outcome, Posted) else None
+
+
+def _after_losing(standing: Standing) -> errors.Failure:
     return errors.Stopped("A newer head was accepted." if standing is Standing.SUPERSEDED else "The job was cancelled.")
 
 

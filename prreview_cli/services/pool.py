@@ -58,6 +58,7 @@ class Pool:
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _hurried: asyncio.Event = field(default_factory=asyncio.Event)
     _introduced: bool = False
+    _refused: int = 0
 
     def end(self) -> None:
         """Take no more jobs; finish or hand back what is held within `workers.drain_s`. Twice: hand back at once."""
@@ -68,8 +69,8 @@ class Pool:
     async def run(self) -> None:
         """Work until `end` is called or the stint is over, then drain.
 
-        A stint until empty does not wait for better times: Paused if the profile is, and whatever keeps
-        jobs from being taken, after what is held has drained.
+        A stint until empty does not wait for better times: Paused if the profile is, CircuitOpen if something is due
+        and a service is down, and whatever else keeps jobs from being taken, after what is held has drained.
         """
         try:
             while not self._ending.is_set() and not await self._over():
@@ -101,9 +102,12 @@ class Pool:
         if (pause := await self.store.switches.paused(now)) is not None:
             raise errors.Paused(f"The profile is paused: {pause.reason}")
         depth = await self.store.jobs.depth(now)
-        return self._used_up or (
-            depth.oldest_due is None and not depth.by_state.get(State.QUEUED) and not depth.by_state.get(State.RUNNING)
-        )
+        waiting = depth.oldest_due is not None or depth.by_state.get(State.QUEUED)
+        if self._used_up or not (waiting or depth.by_state.get(State.RUNNING)):
+            return True
+        if waiting:
+            await self.settlement.breaker.expect_closed()
+        return False
 
     @property
     def _used_up(self) -> bool:
@@ -131,6 +135,7 @@ class Pool:
             if retry.RESPONSES[type(failure)] is retry.Response.AGAIN:
                 if self.stint.until_empty:
                     raise
+                self._refused += 1
                 await self._wait_for(self.clock.sleep(self._delay(failure)))
             else:
                 await self.kill_switch.trip(failure)
@@ -139,13 +144,14 @@ class Pool:
             log.error("not_introduced", kind=error.kind, reason=str(error))
             await self.kill_switch.pause(str(error))
             return False
-        self._introduced = True
+        self._introduced, self._refused = True, 0
         return True
 
     def _delay(self, failure: errors.Failure) -> float:
-        if failure.retry_at is None:
-            return max(self.workers.backoff_s, 1.0)
-        return max((failure.retry_at - self.clock.now()).total_seconds(), self.workers.backoff_s)
+        """As after a failed attempt, and never so short that it would be no wait at all."""
+        wait = max(retry.delay(self.settlement.policy, self._refused, self.settlement.chance), IDLE_S)
+        hint = failure.retry_at
+        return wait if hint is None else max(wait, (hint - self.clock.now()).total_seconds())
 
     # -- holding ---------------------------------------------------------------------------------
 

@@ -1,8 +1,16 @@
-"""Posting once: look, post in one call, and if the answer is lost, look again before ever posting twice."""
+"""Posting once: look, post in one call, and if the answer is lost, look again before ever posting twice.
+
+Once a post was begun its outcome is wanted even if the job is taken back meanwhile: a newer head's post
+must not begin while nobody knows whether the older one's stands.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 from prreview_cli.core import errors
 from prreview_cli.core.job import Lease, Standing
@@ -19,6 +27,12 @@ LOOKS_AFTER_S = (0.0, 10.0)
 """When to look for a post whose answer was lost, in seconds from one look to the next: a post that timed
 out may still land after the first look (measured on GitHub)."""
 
+PATIENCE_S = 30.0
+"""How long a worker waits for its turn to write; for a later one the job gives its slot back."""
+
+SETTLE_S = 5.0
+"""How long a post that was sent is waited for after its job was taken back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
@@ -33,17 +47,38 @@ class Publisher:
         return _newest([posted for posted in await self.host.our_reviews(pull) if posted.marker.identity == identity])
 
     async def publish(self, lease: Lease, pull: PullRequest, review: Review, identity: Identity) -> str:
-        """The id of the one review with this identity on the host, posted now unless it is there already."""
+        """The id of the one review with this identity on the host, posted now unless it is there already.
+
+        Cancelled after the post was sent, it still returns the id if that becomes known within `SETTLE_S`.
+        """
         ours = await self.host.our_reviews(pull)
         if (found := _newest([posted for posted in ours if posted.marker.identity == identity])) is not None:
             return found.review_id
-        await self._expect_allowed(lease)
-        try:
-            review_id = await self.host.publish(pull, review)
-        except errors.AmbiguousPost as lost:
-            review_id = await self._settled(pull, identity, lost)
-        await self._mark_outdated(pull, ours, identity)
+        post = _Post()
+        review_id = await _finished(post, self._post(post, lease, pull, review, identity))
+        if not post.interrupted:
+            await self._mark_outdated(pull, ours, identity)
         return review_id
+
+    async def _post(self, post: _Post, lease: Lease, pull: PullRequest, review: Review, identity: Identity) -> str:
+        async def may_begin() -> None:
+            await self._take_turn()
+            await self._expect_allowed(lease)
+            post.begun = True
+
+        try:
+            return await self.host.publish(pull, review, may_begin)
+        except errors.AmbiguousPost as lost:
+            return await self._settled(pull, identity, lost)
+
+    async def _take_turn(self) -> None:
+        """Wait for our turn among all writes to this host."""
+        now = self.clock.now()
+        turn = await self.store.turns.next(self.host.pace, PATIENCE_S, now)
+        if turn > now + timedelta(seconds=PATIENCE_S):
+            raise errors.HostWritesSpent("So much was posted lately that the code host would object to more.", retry_at=turn)
+        if turn > now:
+            await self.clock.sleep((turn - now).total_seconds())
 
     async def _expect_allowed(self, lease: Lease) -> None:
         """Read immediately before the post, so that none is begun once a newer head was accepted or the profile paused."""
@@ -56,7 +91,13 @@ class Publisher:
     async def _settled(self, pull: PullRequest, identity: Identity, lost: errors.AmbiguousPost) -> str:
         for wait in LOOKS_AFTER_S:
             await self.clock.sleep(wait)
-            if (found := await self.find(pull, identity)) is not None:
+            try:
+                found = await self.find(pull, identity)
+            except errors.HostUnreachable as failure:
+                # A host that is down now may have stored it before: this stays a lost post, which is always charged.
+                log.warning("look_failed", reason=str(failure))
+                continue
+            if found is not None:
                 return found.review_id
         raise lost
 
@@ -66,10 +107,38 @@ class Publisher:
             if other.environment != identity.environment or other.head_sha == identity.head_sha or posted.outdated:
                 continue
             try:
+                await self._take_turn()
                 await self.host.mark_outdated(pull, posted, identity.head_sha)
             except errors.Failure as failure:
                 # The new review stands; a missing notice on the old one is not worth another attempt.
                 log.warning("outdated_not_marked", review=posted.review_id, kind=failure.kind, reason=str(failure))
+
+
+@dataclass(slots=True)
+class _Post:
+    """How far a post has come. `begun`: the host may have heard of it; `interrupted`: its job was taken back since."""
+
+    begun: bool = False
+    interrupted: bool = False
+
+
+async def _finished(post: _Post, work: Coroutine[Any, Any, str]) -> str:
+    """What the work comes to. A cancellation ends it at once before the post is begun, and afterwards only if the
+    outcome does not become known in time."""
+    working = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        post.interrupted = True
+        try:
+            if post.begun:
+                await asyncio.wait({working}, timeout=SETTLE_S)
+        finally:
+            working.cancel()
+        await asyncio.wait({working})
+        if working.cancelled() or working.exception() is not None:
+            raise
+        return working.result()
 
 
 def _newest(found: list[PostedReview]) -> PostedReview | None:

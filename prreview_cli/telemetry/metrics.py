@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from prreview_cli.core.circuit import Service
 from prreview_cli.core.durations import Durations
 from prreview_cli.core.job import State
 
@@ -33,6 +34,7 @@ class Sample:
     model_requests: dict[str, int]
     model_calls_in_flight: int
     reviews: Durations
+    circuits: dict[Service, bool] = field(default_factory=dict)
 
 
 class Metrics:
@@ -95,6 +97,10 @@ def _sampled(sample: Sample) -> Iterator[Metric]:
     yield GaugeMetricFamily("prreview_model_calls_in_flight", "Model requests under way.", value=sample.model_calls_in_flight)
     yield GaugeMetricFamily("prreview_oldest_queued_seconds", "Age of the oldest job that is due.", value=sample.oldest_queued_s)
     yield GaugeMetricFamily("prreview_paused", "1 while the profile is paused.", value=int(sample.paused))
+    circuits = GaugeMetricFamily("prreview_circuit_open", "1 while a service is taken for down.", labels=["service"])
+    for service, is_open in sample.circuits.items():
+        circuits.add_metric([service], int(is_open))
+    yield circuits
     yield CounterMetricFamily("prreview_usd", "USD spent or reserved since the database began.", value=sample.usd)
     requests = CounterMetricFamily("prreview_model_requests", "Model requests, by HTTP status.", labels=["status"])
     for status, count in sorted(sample.model_requests.items()):

@@ -90,6 +90,7 @@ class Ops:
             model_requests=await self._store.spend.requests_by_status(),
             model_calls_in_flight=sum(beat.model_calls_in_flight for beat in standing.pools),
             reviews=await self._store.jobs.review_seconds(),
+            circuits={circuit.service: circuit.since is not None for circuit in standing.circuits},
         )
         return self._metrics.render(sample)
 
@@ -106,6 +107,7 @@ class Ops:
             paused=await store.switches.paused(now),
             pools=await store.pools.alive(now - timedelta(seconds=FRESH_S)),
             usd_today=await store.spend.today(now),
+            circuits=await store.circuits.all(),
         )
 
 

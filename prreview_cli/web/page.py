@@ -11,6 +11,7 @@ from datetime import datetime
 from importlib.resources import files
 from string import Template
 
+from prreview_cli.core.circuit import Circuit
 from prreview_cli.core.job import Job, State
 from prreview_cli.core.ports.store import Beat, Depth, Pause
 
@@ -33,6 +34,7 @@ class Standing:
     paused: Pause | None
     pools: Sequence[Beat]
     usd_today: float
+    circuits: Sequence[Circuit] = ()
 
     @property
     def oldest_due_s(self) -> float:
@@ -45,6 +47,8 @@ class Standing:
             return f"The profile is paused: {self.paused.reason}"
         if not any(pool.slots for pool in self.pools):
             return f"No worker pool has beaten in the last {silence_s:.0f} seconds."
+        if (down := next((circuit for circuit in self.circuits if circuit.since is not None), None)) is not None:
+            return down.told(self.now)
         return None
 
 

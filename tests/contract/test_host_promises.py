@@ -17,6 +17,7 @@ from prreview_cli.hosts.github import markup
 from prreview_cli.hosts.github.host import GitHubHost
 from prreview_cli.secrecy import Secret
 from support.clocks import FakeClock
+from support.fakes import at_once
 from support.github_world import API, BASE_TIP, HEAD, MERGE_BASE, OURS, REVIEW, TOKEN, GitHubWorld
 
 BODY = markup.post(REVIEW).body
@@ -218,7 +219,7 @@ async def test_pull_requests_without_end_are_not_taken_for_all(world: GitHubWorl
 async def test_a_review_is_posted_in_one_call_on_its_commit(world: GitHubWorld, host: CodeHost) -> None:
     pull = await live(host)
     before = len(world.seen)
-    review_id = await host.publish(pull, REVIEW)
+    review_id = await host.publish(pull, REVIEW, at_once)
     assert world.seen[before:] == [("POST", "/repos/octo/demo/pulls/3/reviews")]
     assert world.bodies[-1] == markup.post(REVIEW).to_json()
     assert (world.bodies[-1]["event"], world.bodies[-1]["commit_id"]) == ("COMMENT", HEAD)
@@ -233,7 +234,7 @@ async def test_a_pending_review_of_ours_makes_way_and_one_of_others_does_not(wor
     theirs = world.add_review("theirs", state="PENDING", login="alice")
     refusal = {"message": "Unprocessable Entity", "errors": ["User can only have one pending review per pull request"]}
     world.next_answer("POST", "/repos/octo/demo/pulls/3/reviews", httpx.Response(422, json=refusal))
-    await host.publish(pull, REVIEW)
+    await host.publish(pull, REVIEW, at_once)
     assert ours not in world.reviews
     assert theirs in world.reviews
     assert posts(world) == 2
@@ -244,7 +245,7 @@ async def test_a_review_that_the_host_refuses_is_refused_with_its_reason(world: 
     refusal = {"message": "Unprocessable Entity", "errors": ["Line could not be resolved"]}
     world.next_answer("POST", "/repos/octo/demo/pulls/3/reviews", httpx.Response(422, json=refusal))
     with pytest.raises(errors.PostRefused, match="Line could not be resolved"):
-        await host.publish(pull, REVIEW)
+        await host.publish(pull, REVIEW, at_once)
     assert posts(world) == 1
 
 
@@ -268,7 +269,7 @@ async def test_a_post_whose_answer_is_lost_may_have_landed(world: GitHubWorld, h
     pull = await live(host)
     world.next_answer("POST", "/repos/octo/demo/pulls/3/reviews", answer)
     with pytest.raises(errors.AmbiguousPost):
-        await host.publish(pull, REVIEW)
+        await host.publish(pull, REVIEW, at_once)
     assert posts(world) == 1, "a write is never retried here"
 
 
@@ -276,7 +277,7 @@ async def test_an_answer_about_another_commit_is_no_answer(world: GitHubWorld, h
     pull = await live(host)
     world.next_answer("POST", "/repos/octo/demo/pulls/3/reviews", httpx.Response(200, json={"id": 5, "commit_id": "d" * 40}))
     with pytest.raises(errors.AmbiguousPost, match="another commit"):
-        await host.publish(pull, REVIEW)
+        await host.publish(pull, REVIEW, at_once)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ async def test_a_post_that_cannot_have_landed_is_not_ambiguous(
     pull = await live(host)
     world.next_answer("POST", "/repos/octo/demo/pulls/3/reviews", answer)
     with pytest.raises(errors.Failure) as caught:
-        await host.publish(pull, REVIEW)
+        await host.publish(pull, REVIEW, at_once)
     assert type(caught.value) is expected
     assert posts(world) == 1
 
@@ -310,9 +311,9 @@ async def test_another_pull_requests_review_is_refused_before_the_network(world:
     before = len(world.seen)
     for other in (replace(REVIEW, repository_id=8), replace(REVIEW, number=4)):
         with pytest.raises(errors.RepositoryReplaced):
-            await host.publish(pull, other)
+            await host.publish(pull, other, at_once)
     with pytest.raises(errors.PostRefused, match="'prod'"):
-        await host.publish(pull, replace(REVIEW, environment="prod"))
+        await host.publish(pull, replace(REVIEW, environment="prod"), at_once)
     assert len(world.seen) == before
 
 
@@ -386,7 +387,7 @@ async def test_no_other_route_is_ever_asked(world: GitHubWorld, host: CodeHost) 
     await host.merge_base(pull)
     await host.may_write(pull, "alice")
     (posted,) = await host.our_reviews(pull)
-    await host.publish(pull, REVIEW)
+    await host.publish(pull, REVIEW, at_once)
     await host.mark_outdated(pull, posted, "d" * 40)
     allowed = re.compile(
         r"GET /user|GET /repos/octo/demo/(pulls/3(/reviews)?|compare/\S+|collaborators/alice/permission)|POST /repos/octo/demo/pulls/3/reviews"

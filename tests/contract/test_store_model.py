@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from prreview_cli.core.circuit import Down, Event, Limited, Service, Up
 from prreview_cli.core.errors import Stopped
 from prreview_cli.core.events import Cancel, Ignore, Review
 from prreview_cli.core.job import (
@@ -39,7 +40,9 @@ from prreview_cli.core.job import (
     Superseded,
     Target,
 )
+from prreview_cli.core.pace import Pace
 from prreview_cli.core.ports.store import Attempt, Beat, Capacity, CapReached, Caps, Store
+from prreview_cli.core.retry import Policy
 from prreview_cli.core.review import Usage
 from prreview_cli.store import open_store
 from prreview_cli.store.memory import MemoryStore
@@ -252,6 +255,21 @@ class StoresAgree(RuleBasedStateMachine):
         if resumes:
             self.both(lambda store: store.switches.resume(now))
 
+    @rule(data=st.data(), service=st.sampled_from(Service), kind=st.sampled_from(["down", "limited", "up", "up"]))
+    def note(self, data: st.DataObject, service: Service, kind: str) -> None:
+        fence, now = data.draw(st.sampled_from([("j00000099", 1), *(lease.fence for lease in self.leases)])), self.now
+        events: dict[str, Event] = {
+            "down": Down("529.", fence, Policy(5, 1.0, 60.0), 0.5, now + timedelta(seconds=5)),
+            "limited": Limited("429.", now + timedelta(seconds=10)),
+            "up": Up(),
+        }
+        self.both(lambda store: store.circuits.note(service, events[kind], now))
+
+    @rule(apart_s=st.sampled_from([0.0, 10.0]))
+    def write(self, apart_s: float) -> None:
+        now = self.now
+        self.both(lambda store: store.turns.next(Pace(apart_s, 3, 60.0), 30, now))
+
     @rule(limit=st.integers(0, 3), age=st.sampled_from([0.0, 30.0]))
     def prune(self, limit: int, age: float) -> None:
         before = self.now - timedelta(seconds=age)
@@ -278,6 +296,7 @@ class StoresAgree(RuleBasedStateMachine):
     def they_hold_the_same(self) -> None:
         self.both(lambda store: store.jobs.depth(self.now))
         self.both(lambda store: store.switches.paused(self.now))
+        self.both(lambda store: store.circuits.all())
         self.both(lambda store: store.spend.today(self.now))
         self.both(lambda store: store.spend.requests_by_status())
         self.both(lambda store: store.spend.total())

@@ -11,6 +11,7 @@ import pytest
 
 from prreview_cli.core import errors
 from prreview_cli.core.errors import SecretUnavailable
+from prreview_cli.gateway import upstream
 from support.clocks import FakeClock, settled
 from support.gateways import KEY, NOON, body, post, running
 from support.model_api import Answer, error, event, message, says, scripted_model
@@ -101,6 +102,38 @@ async def test_what_does_not_pass_ends_after_a_few_tries_as_what_it_was(answer, 
     assert len(model.requests) == 4
     assert sum(rig.clock.slept) <= 60
     assert rig.failures == []
+
+
+async def test_an_answer_that_ended_in_order_is_told_and_a_failure_is_not():
+    cut = replace(FINE, pieces=FINE.pieces[:3])
+    async with scripted_model([error(529, "overloaded_error", "busy"), FINE, cut]) as model, running(model.base_url) as rig:
+        async with rig.grant() as grant:
+            await post(grant)
+            assert len(rig.answers) == 1
+            with pytest.raises(httpx.RemoteProtocolError):
+                await post(grant)
+            await grant.settled(5)
+        assert len(rig.answers) == 1
+
+
+async def test_an_answer_that_cannot_be_noted_is_good_all_the_same():
+    async with scripted_model([FINE]) as model, running(model.base_url) as rig, rig.grant() as grant:
+
+        async def broken() -> None:
+            raise OSError("disk full")
+
+        rig.gateway._on_answer = broken
+        assert (await post(grant)).status_code == 200
+
+
+async def test_a_provider_that_says_nothing_is_given_up_and_asked_again(monkeypatch):
+    monkeypatch.setattr(upstream, "_SILENCE_S", 0.2)
+    silent = replace(FINE, gates={0: asyncio.Event()})
+    async with scripted_model([silent, FINE]) as model, running(model.base_url) as rig, rig.grant() as grant:
+        assert (await post(grant)).status_code == 200
+        assert grant.failure is None
+        silent.gates[0].set()
+    assert len(model.requests) == 2
 
 
 async def test_a_failure_is_forgotten_once_a_later_request_succeeds():

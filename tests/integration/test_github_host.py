@@ -17,6 +17,7 @@ from prreview_cli.hosts.github import client
 from prreview_cli.hosts.github.host import GitHubHost
 from prreview_cli.secrecy import Secret
 from support.clocks import FakeClock
+from support.fakes import at_once
 from support.github_world import API, OURS, PULL, REVIEW, TOKEN, GitHubWorld
 
 
@@ -238,7 +239,7 @@ async def test_nobody_at_the_address_is_unreachable_and_not_ambiguous() -> None:
     with pytest.raises(errors.HostUnreachable):
         await host.identify()
     with pytest.raises(errors.HostUnreachable):
-        await host.publish(PULL, REVIEW)
+        await host.publish(PULL, REVIEW, at_once)
     await host.close()
 
 
@@ -251,7 +252,7 @@ async def test_a_connection_cut_after_the_post_is_ambiguous(cut: str) -> None:
 
     async with wire(handler) as (host, heard), asyncio.timeout(30):
         with pytest.raises(errors.AmbiguousPost):
-            await host.publish(PULL, REVIEW)
+            await host.publish(PULL, REVIEW, at_once)
     assert len(heard) == 1
     assert heard[0].startswith(b"POST /api/v3/repos/octo/demo/pulls/3/reviews ")
 

@@ -20,6 +20,7 @@ from prreview_cli.trials.simulators import faults
 from prreview_cli.trials.simulators.code_host import CodeHost
 from prreview_cli.trials.simulators.faults import Fault
 from prreview_cli.trials.simulators.github_state import Hosted
+from support.fakes import at_once
 from support.github_world import REVIEW
 from support.simulators import TOKEN, MachineClock
 
@@ -72,7 +73,7 @@ async def test_a_review_goes_up_once_and_is_found_and_marked(simulator: CodeHost
     pull, review = await reading(host, shop)
     assert await host.merge_base(pull) == shop.git.merge_base("main", pull.head_sha)
     assert await host.may_write(pull, "a-stranger") is False
-    review_id = await host.publish(pull, review)
+    review_id = await host.publish(pull, review, at_once)
     (posted,) = await host.our_reviews(pull)
     assert (posted.review_id, posted.commit_sha, posted.outdated) == (review_id, pull.head_sha, False)
     assert (posted.marker.identity.head_sha, posted.marker.counts) == (pull.head_sha, (1, 1, 1))
@@ -98,7 +99,7 @@ async def test_a_lost_answer_is_ambiguous_and_the_review_is_found(simulator: Cod
     pull, review = await reading(host, shop)
     simulator.faults.append(Fault("POST", "*/reviews", faults.LoseAnswer()))
     with pytest.raises(errors.AmbiguousPost):
-        await host.publish(pull, review)
+        await host.publish(pull, review, at_once)
     assert len(await host.our_reviews(pull)) == 1
 
 
@@ -106,7 +107,7 @@ async def test_a_refused_connection_or_a_limit_leaves_nothing(simulator: CodeHos
     pull, review = await reading(host, shop)
     simulator.faults.append(Fault("POST", "*/reviews", faults.secondary_limit(7)))
     with pytest.raises(errors.HostRateLimited) as caught:
-        await host.publish(pull, review)
+        await host.publish(pull, review, at_once)
     assert caught.value.retry_at is not None
     assert await host.our_reviews(pull) == []
 
@@ -114,7 +115,7 @@ async def test_a_refused_connection_or_a_limit_leaves_nothing(simulator: CodeHos
 async def test_an_anchor_outside_the_diff_is_refused_with_its_reason(shop: Hosted, host: GitHubHost) -> None:
     pull, review = await reading(host, shop)
     with pytest.raises(errors.PostRefused, match="Path could not be resolved"):
-        await host.publish(pull, replace(review, findings=(replace(review.findings[0], path="README.md"),)))
+        await host.publish(pull, replace(review, findings=(replace(review.findings[0], path="README.md"),)), at_once)
 
 
 async def test_a_renamed_repository_is_followed_and_a_replaced_one_is_not(simulator: CodeHost, shop: Hosted, host: GitHubHost) -> None:
@@ -129,7 +130,12 @@ async def test_a_renamed_repository_is_followed_and_a_replaced_one_is_not(simula
 async def test_a_revoked_token_is_told_at_every_question(simulator: CodeHost, shop: Hosted, host: GitHubHost) -> None:
     pull, review = await reading(host, shop)
     simulator.revoke_token()
-    for question in (host.identify(), host.pull_request(shop.id, "octo/shop", 3), host.our_reviews(pull), host.publish(pull, review)):
+    for question in (
+        host.identify(),
+        host.pull_request(shop.id, "octo/shop", 3),
+        host.our_reviews(pull),
+        host.publish(pull, review, at_once),
+    ):
         with pytest.raises(errors.HostTokenRejected):
             await question
     simulator.restore_token()

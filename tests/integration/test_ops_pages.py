@@ -11,10 +11,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from prreview_cli.core import triggers
+from prreview_cli.core.circuit import THRESHOLD, Down, Limited, Service
 from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.events import Delivery
 from prreview_cli.core.ports.store import Beat, Capacity, Caps
 from prreview_cli.core.profile import ReviewPolicy
+from prreview_cli.core.retry import Policy
 from prreview_cli.core.review import Usage
 from prreview_cli.store.memory import MemoryStore
 from prreview_cli.telemetry.metrics import Metrics
@@ -71,6 +73,22 @@ async def test_ready_is_red_without_a_pool_and_after_one_fell_silent(house: Hous
     await house.beat()
     house.clock.elapsed += 60
     assert (await house.get("/readyz")).status == 503
+
+
+async def test_ready_is_red_while_a_service_is_down_but_not_for_a_limit(house: House) -> None:
+    await house.beat()
+    circuits, now = house.store.circuits, house.clock.now()
+    await circuits.note(Service.HOST, Limited("403.", now + timedelta(seconds=60)), now)
+    assert (await house.get("/readyz")).status == 200
+    assert (await house.samples())["prreview_circuit_open{model}"] == 0
+    for _ in range(THRESHOLD):
+        await circuits.note(Service.MODEL, Down("529.", ("j00000001", 1), Policy(5, 1.0, 300.0), 0.5), now)
+    answered = await house.get("/readyz")
+    assert answered.status == 503
+    assert "The model is down" in str(answered.json["reason"])
+    assert b"The model is down" in (await house.get("/")).body
+    samples = await house.samples()
+    assert (samples["prreview_circuit_open{model}"], samples["prreview_circuit_open{host}"]) == (1, 0)
 
 
 async def test_ready_is_red_with_the_reason_while_the_profile_is_paused(house: House) -> None:

@@ -11,9 +11,11 @@ import pytest
 from prreview_cli.store.sqlite.migrate import migrations
 from prreview_cli.store.sqlite.queries import load, statements
 
-FILES = ["jobs.sql", "reviews.sql", "spend.sql", "switches.sql", "pools.sql"]
+FILES = ["jobs.sql", "circuits.sql", "reviews.sql", "spend.sql", "switches.sql", "pools.sql"]
 SMALL = (
     "SCAN pause",
+    "SCAN circuit",
+    "SCAN write_turn",
     "SCAN pool",
     "SCAN meta",
     "SCAN spend_day",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from prreview_cli.core.contract import CONTRACT_VERSION
 from prreview_cli.core.diff import Change, Diff, FileDiff, Hunk, Line, LineKind
 from prreview_cli.core.job import Lease, Target
 from prreview_cli.core.marker import Identity, Marker
+from prreview_cli.core.pace import Pace
 from prreview_cli.core.ports.agent import Brief, Progress
 from prreview_cli.core.ports.alerts import Alert
 from prreview_cli.core.ports.gateway import Allowance
@@ -84,6 +85,7 @@ class FakeHost:
     stores_despite: bool = False
     pull_failures: list[errors.Failure] = field(default_factory=list)
     on_publish: Callable[[], None] = lambda: None
+    pace: Pace = field(default_factory=lambda: Pace(0.0, 1000, 0.0))
 
     async def identify(self) -> str:
         return "prreview-bot"
@@ -102,7 +104,8 @@ class FakeHost:
     async def our_reviews(self, pull: PullRequest) -> list[PostedReview]:
         return list(self.reviews)
 
-    async def publish(self, pull: PullRequest, review: Review) -> str:
+    async def publish(self, pull: PullRequest, review: Review, may_begin: Callable[[], Awaitable[None]]) -> str:
+        await may_begin()
         self.on_publish()
         failure = self.publish_failures.pop(0) if self.publish_failures else None
         if failure is None or self.stores_despite:
@@ -123,6 +126,10 @@ class FakeHost:
 
     async def close(self) -> None:
         return None
+
+
+async def at_once() -> None:
+    """Nobody's turn is waited for, and nothing stands against the post."""
 
 
 def posted(review_id: str, head_sha: str, run: int = 0) -> PostedReview:

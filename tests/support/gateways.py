@@ -80,6 +80,7 @@ class Rig:
     switch: Switch
     clock: ImpatientClock
     failures: list[Failure]
+    answers: list[None]
 
     @asynccontextmanager
     async def grant(self, lease: Lease = LEASE, calls: int = 1) -> AsyncIterator[Pass]:
@@ -93,6 +94,10 @@ async def running(
 ) -> AsyncIterator[Rig]:
     book, switch, clock = Book(), Switch(), clock or ImpatientClock()
     failures: list[Failure] = []
+    answers: list[None] = []
+
+    async def count() -> None:
+        answers.append(None)
 
     async def remember(failure: Failure) -> None:
         failures.append(failure)
@@ -105,12 +110,13 @@ async def running(
         switch,  # type: ignore[arg-type]
         clock,
         on_profile_failure=remember,
+        on_answer=count,
         redact=lambda text: text.replace(KEY, "[redacted]"),
         chance=lambda: 0.999,
     )
     await gateway.start()
     try:
-        yield Rig(gateway, book, switch, clock, failures)
+        yield Rig(gateway, book, switch, clock, failures, answers)
     finally:
         await gateway.close()
 

@@ -6,6 +6,7 @@ from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import ProfileOption
 from prreview_cli.cli.output import say
 from prreview_cli.cli.running import house_of, with_store
+from prreview_cli.core.circuit import Service
 from prreview_cli.core.ports.store import Pause, Store
 from prreview_cli.wiring import House
 
@@ -30,6 +31,8 @@ async def _resume(house: House, store: Store) -> Pause | None:
 
     try:
         async with house.gateway(store) as gateway:
-            return await house.kill_switch(store).resume([host, gateway.probe])
+            ended = await house.kill_switch(store).resume([host, gateway.probe])
+            await house.breaker(store).answered(Service.HOST)  # the model's answer was noted by the gateway
+            return ended
     finally:
         await house.host.close()

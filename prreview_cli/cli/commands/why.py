@@ -74,6 +74,7 @@ async def _present(house: House, store: Store) -> Present:
         profile=house.profile,
         now=now,
         pause=await store.switches.paused(now),
+        circuits=await store.circuits.all(),
         pools=await store.pools.alive(now - timedelta(seconds=FRESH_S)),
         running=await store.jobs.list([State.RUNNING], None),
         serving=whereabouts(house.state).webhook is not None,

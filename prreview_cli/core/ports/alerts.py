@@ -15,6 +15,7 @@ class AlertKind(StrEnum):
     RESUMED = "resumed"
     JOB_DEAD = "job_dead"
     BUDGET_CLOSED = "budget_closed"
+    CIRCUIT_OPEN = "circuit_open"
 
 
 @dataclass(frozen=True, slots=True)

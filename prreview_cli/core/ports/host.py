@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from prreview_cli.core.events import Event
 from prreview_cli.core.marker import Marker
+from prreview_cli.core.pace import Pace
 from prreview_cli.core.review import Review
 
 
@@ -88,7 +89,11 @@ class CodeHost(Protocol):
     Errors: HostTokenRejected, HostTokenTooWide (profile); RepositoryForbidden, RepositoryReplaced
     (repository); HostRateLimited, HostUnreachable (again later). Credentials are never sent along a
     redirect. Reads are retried nowhere below the queue; writes never.
+
+    `pace`: how fast the host wants to be written to. Whoever writes takes a turn first (`core.ports.circuits.Turns`).
     """
+
+    pace: Pace
 
     async def identify(self) -> str:
         """Our own login, having checked that the token lives and is no wider than declared."""
@@ -114,13 +119,13 @@ class CodeHost(Protocol):
     async def our_reviews(self, pull: PullRequest) -> list[PostedReview]:
         """All submitted reviews of the pull request by our own login that carry a marker, over all pages, oldest first."""
 
-    async def publish(self, pull: PullRequest, review: Review) -> str:
+    async def publish(self, pull: PullRequest, review: Review, may_begin: Callable[[], Awaitable[None]]) -> str:
         """Post the whole review in one call, as COMMENT, on exactly `review.reviewed_sha`; its id.
 
-        Nothing is asked before the post, so that no time passes between the caller's last look at its fence
-        and the write; only if the host objects to a pending review of our own is that removed, and the post
-        made once more. AmbiguousPost if it cannot be known whether it
-        was stored; PostRefused if the host refused it.
+        `may_begin` is awaited immediately before each write: there the caller waits for its turn, and looks last of all
+        at its fence; what it raises is raised, and nothing more is sent. Only if the host objects to a pending review
+        of our own is that removed, and the post made once more. AmbiguousPost if it cannot be known whether it was
+        stored; PostRefused if the host refused it.
         """
 
     def review_page(self, repository: str, number: int, review_id: str) -> str:

@@ -18,6 +18,7 @@ from typing import Protocol
 from prreview_cli.core.durations import Durations
 from prreview_cli.core.events import Answer, Decision, Delivery
 from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Standing, State, Target
+from prreview_cli.core.ports.circuits import Circuits, Turns
 from prreview_cli.core.review import Review, ReviewStatus, Severity, Usage
 
 
@@ -137,7 +138,7 @@ class Jobs(Protocol):
         """
 
     async def claim(self, worker: str, capacity: Capacity, lease_s: float, now: datetime) -> Lease | None:
-        """Take the next job, or None: none is due, the profile is paused, or a bound is reached.
+        """Take the next job, or None: none is due, the profile is paused, a bound is reached, or a circuit lets none through.
 
         Scheduled jobs whose time has come ripen first; one that was scheduled in the future (the clock was
         set back) waits from now on for as long as it was to wait. Order: priority (higher first), then turns
@@ -154,7 +155,8 @@ class Jobs(Protocol):
         """Make sure that a job stands for this head, as `request` does, and take exactly that job, in one durable
         transaction: no pool can take it in between. For whoever reviews one head now, outside the queue.
 
-        None, and nothing is changed: the profile is paused, a bound is reached, or a job of the pull request runs.
+        None, and nothing is changed: the profile is paused, a bound is reached, a circuit lets none through, or a job of
+        the pull request runs.
         An Answer as from `request` where there is nothing to take: the event is older than what is known, or the head's
         newest run runs, is posted, or is scheduled for later. A job that is made or revived is not held back by
         `min_interval_s`: somebody waits for it. Nobody else does, as long as no delivery and no `request` names
@@ -359,6 +361,8 @@ class Store(Protocol):
     spend: Spend
     switches: Switches
     pools: Pools
+    circuits: Circuits
+    turns: Turns
 
     async def changed(self, timeout_s: float) -> None:
         """Return when anything may have changed, by this process or another, or when the time is over."""

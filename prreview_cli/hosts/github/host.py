@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from prreview_cli.core import errors, marker
@@ -14,6 +14,7 @@ from prreview_cli.hosts.github import answers, markup, requests
 from prreview_cli.hosts.github.answers import StoredReview
 from prreview_cli.hosts.github.client import Answer, GitHubClient, NoAnswer
 from prreview_cli.hosts.github.failures import failure, is_rate_limit
+from prreview_cli.hosts.github.pacing import pace_of
 from prreview_cli.hosts.github.paging import Pages, has_next
 from prreview_cli.hosts.github.requests import Request
 from prreview_cli.secrecy import Secret
@@ -35,6 +36,7 @@ class GitHubHost:
     def __init__(self, config: Host, token: Callable[[], Secret], environment: str, clock: Clock, redact: Callable[[str], str]) -> None:
         self._client = GitHubClient(config.api_url, token)
         self._git_url = config.git_url.rstrip("/")
+        self.pace = pace_of(config.api_url)
         self._configured_login = config.login
         self._environment = environment
         self._clock = clock
@@ -149,13 +151,14 @@ class GitHubHost:
 
     # -- writing -----------------------------------------------------------------------------------
 
-    async def publish(self, pull: PullRequest, review: Review) -> str:
+    async def publish(self, pull: PullRequest, review: Review, may_begin: Callable[[], Awaitable[None]]) -> str:
         self._refuse_foreign(pull, review)
         request = requests.post_review(pull.repository, pull.number, markup.post(review))
-        # Nothing is asked before the post: whoever calls has just read that it may still be begun.
+        await may_begin()
         answer = await self._post(request)
         if answer.status == 422 and "pending review" in answers.complaint(answer.body).lower():
-            await self._drop_pending(pull)
+            await self._drop_pending(pull, may_begin)
+            await may_begin()
             answer = await self._post(request)
         self._good(request, answer)
         try:
@@ -189,10 +192,11 @@ class GitHubHost:
             raise _ambiguous(f"the code host answered {answer.status}")
         return answer
 
-    async def _drop_pending(self, pull: PullRequest) -> None:
+    async def _drop_pending(self, pull: PullRequest, may_begin: Callable[[], Awaitable[None]]) -> None:
         """A pending review of ours, left by a person or an older program, would make the host refuse a new one."""
         for review in await self._reviews_by_us(pull):
             if review.state == "PENDING":
+                await may_begin()
                 request = requests.delete_pending(pull.repository, pull.number, review.id)
                 answer = await self._exchange(request)
                 if answer.status != 404:

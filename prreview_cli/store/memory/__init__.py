@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from prreview_cli.core.ports.circuits import Circuits, Turns
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Jobs, Pools, Reviews, Spend, Switches
 from prreview_cli.store.bell import Bell
 from prreview_cli.store.leases import Observer
+from prreview_cli.store.memory.circuits import MemoryCircuits, MemoryTurns
 from prreview_cli.store.memory.jobs import MemoryJobs
 from prreview_cli.store.memory.pools import MemoryPools
 from prreview_cli.store.memory.reviews import MemoryReviews
@@ -30,6 +32,8 @@ class MemoryStore:
         self.spend: Spend = MemorySpend(tables)
         self.switches: Switches = MemorySwitches(tables, self._bell)
         self.pools: Pools = pools
+        self.circuits: Circuits = MemoryCircuits(tables, self._bell)
+        self.turns: Turns = MemoryTurns(tables)
 
     async def changed(self, timeout_s: float) -> None:
         if not self._bell.heard():

@@ -14,7 +14,7 @@ from prreview_cli.store.turns import levels_down
 
 def claim(tables: Tables, worker: str, capacity: Capacity, lease_s: float, now: datetime) -> Lease | None:
     """Take the next job, if one may be taken."""
-    if tables.paused(now) is not None or len(tables.running()) >= capacity.reviews:
+    if tables.paused(now) is not None or tables.barred(now) or len(tables.running()) >= capacity.reviews:
         return None
     ripen(tables, now)
     ready = [row for row in tables.jobs.values() if row.job.state is State.QUEUED and _may_run(tables, row, capacity)]
@@ -33,7 +33,9 @@ def hold(tables: Tables, row: Row, worker: str, lease_s: float, now: datetime) -
     row.worker, row.lease_s = worker, lease_s
     tables.turns[row.job.priority] = max(tables.turns.get(row.job.priority, 0), row.tag)
     tables.attempts.append(Attempt(row.job.id, row.job.claim, worker, now, None, None, None, None, AttemptCost()))
-    return Lease(row.job, worker)
+    lease = Lease(row.job, worker)
+    tables.probe(lease)
+    return lease
 
 
 def ripen(tables: Tables, now: datetime) -> None:

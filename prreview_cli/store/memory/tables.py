@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from prreview_cli.core.circuit import Circuit, Service
 from prreview_cli.core.durations import REVIEW_BOUNDS_S, Durations
 from prreview_cli.core.job import WAITING, Job, Lease, Standing, State, Step, after
+from prreview_cli.core.pace import Taken
 from prreview_cli.core.ports.store import Attempt, Beat, DeliveryRecord, Ended, Pause, gist_of
 from prreview_cli.core.review import Review, Usage
 from prreview_cli.store import wording
@@ -75,6 +77,8 @@ class Tables:
     beats: dict[str, Beat] = field(default_factory=dict)
     locks: set[str] = field(default_factory=set)
     pause: Pause | None = None
+    circuits: dict[Service, Circuit] = field(default_factory=lambda: {service: Circuit(service) for service in Service})
+    taken: Taken = field(default_factory=Taken)
     own_login: str | None = None
     jobs_made: int = 0
     reviews_took: Durations = field(default_factory=lambda: Durations(REVIEW_BOUNDS_S))
@@ -105,6 +109,19 @@ class Tables:
         """The pause in force."""
         pause = self.pause
         return None if pause is None or (pause.until is not None and pause.until <= now) else pause
+
+    def barred(self, now: datetime) -> bool:
+        """Whether a circuit keeps jobs from being taken."""
+        return any(circuit.shut_until(now) is not None or self._probed(circuit) for circuit in self.circuits.values())
+
+    def _probed(self, circuit: Circuit) -> bool:
+        return circuit.since is not None and any((row.job.id, row.job.claim) == circuit.probe for row in self.running())
+
+    def probe(self, lease: Lease) -> None:
+        """The job just taken is the one that asks for all, where a service was down."""
+        for service, circuit in self.circuits.items():
+            if circuit.since is not None:
+                self.circuits[service] = replace(circuit, probe=lease.fence)
 
     def step(self, row: Row, step: Step, now: datetime, **changes: Any) -> None:
         """Move a job. What it was held, due and blamed for is forgotten unless `changes` says it anew."""

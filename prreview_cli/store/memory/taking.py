@@ -40,7 +40,7 @@ def _leads_to_a_hold(tables: Tables, target: Target) -> bool:
 
 
 def _room(tables: Tables, target: Target, capacity: Capacity, now: datetime) -> bool:
-    if tables.paused(now) is not None or len(tables.running()) >= capacity.reviews:
+    if tables.paused(now) is not None or tables.barred(now) or len(tables.running()) >= capacity.reviews:
         return False
     if tables.of_pull_request((target.repository_id, target.number), {State.RUNNING}):
         return False

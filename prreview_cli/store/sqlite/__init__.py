@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from prreview_cli.core.ports.circuits import Circuits, Turns
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Jobs, Pools, Reviews, Spend, Switches
 from prreview_cli.store.leases import Observer
 from prreview_cli.store.sqlite.bodies import Bodies
+from prreview_cli.store.sqlite.circuits import SqliteCircuits, SqliteTurns
 from prreview_cli.store.sqlite.connect import connect
 from prreview_cli.store.sqlite.database import Database
 from prreview_cli.store.sqlite.jobs import SqliteJobs
@@ -34,6 +36,8 @@ class SqliteStore:
         self.spend: Spend = SqliteSpend(database)
         self.switches: Switches = SqliteSwitches(database)
         self.pools: Pools = SqlitePools(database, self._liveness)
+        self.circuits: Circuits = SqliteCircuits(database)
+        self.turns: Turns = SqliteTurns(database)
 
     async def changed(self, timeout_s: float) -> None:
         await self._database.changed(timeout_s)

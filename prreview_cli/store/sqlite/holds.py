@@ -13,6 +13,7 @@ from prreview_cli.store.sqlite.rows import job, one, row_id
 from prreview_cli.store.turns import levels_down
 
 _SQL = load("jobs.sql")
+_CIRCUITS = load("circuits.sql")
 _ANY = 1 << 62
 """A priority above all."""
 
@@ -79,6 +80,7 @@ def take(db: sqlite3.Connection, id_: str, worker: str, capacity: Capacity, leas
 def _held_by(db: sqlite3.Connection, row: sqlite3.Row, worker: str, now: int) -> Lease:
     db.execute(_SQL["turn"], {"priority": row["priority"], "tag": row["tag"]})
     db.execute(_SQL["open_attempt"], {"id": row["id"], "claim": row["claim"], "worker": worker, "now": now})
+    db.execute(_CIRCUITS["probe"], {"id": row["id"], "claim": row["claim"]})
     return Lease(job(row), worker)
 
 

@@ -75,11 +75,13 @@ UPDATE job SET state = 'dead', reason = :reason, failure = :failure, due = NULL,
 WHERE repository_id = :repository_id AND state IN ('queued', 'scheduled');
 
 -- name: room
--- A row if one more may run: not paused, and below the bound. It says whether something scheduled is to be looked at.
+-- A row if one more may run: not paused, no circuit in the way, and below the bound. It says whether something scheduled
+-- is to be looked at.
 SELECT EXISTS (SELECT 1 FROM job WHERE state = 'scheduled' AND due <= :now)
     OR EXISTS (SELECT 1 FROM job INDEXED BY job_set_back WHERE state = 'scheduled' AND updated > :now) AS scheduled
 WHERE (SELECT count(*) FROM job WHERE state = 'running') < :reviews
-  AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now);
+  AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
+  AND NOT EXISTS (SELECT 1 FROM barrier WHERE until > :now OR probed);
 
 -- name: set_back
 -- The clock was set back behind the beginning of these waits: they begin anew, so that none lasts longer than it should.
@@ -123,13 +125,14 @@ SELECT claims FROM overtaking;
 UPDATE overtaking SET claims = :claims;
 
 -- name: claim
--- Take this ready job. The bound and the pause are conditions of the taking itself.
+-- Take this ready job. The bound, the pause and the circuits are conditions of the taking itself.
 UPDATE job SET
     state = 'running', claim = claim + 1, worker = :worker, lease = :lease,
     reason = NULL, failure = NULL, due = NULL, updated = :now
 WHERE id = :id
   AND (SELECT count(*) FROM job WHERE state = 'running') < :reviews
   AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
+  AND NOT EXISTS (SELECT 1 FROM barrier WHERE until > :now OR probed)
 RETURNING *;
 
 -- name: take
@@ -144,6 +147,7 @@ WHERE id = :id AND state IN ('queued', 'scheduled')
   AND NOT EXISTS (SELECT 1 FROM job AS held
                   WHERE held.state = 'running' AND held.repository_id = job.repository_id AND held.number = job.number)
   AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
+  AND NOT EXISTS (SELECT 1 FROM barrier WHERE until > :now OR probed)
 RETURNING *;
 
 -- name: turn

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from prreview_cli.cli.present import Present, present
+from prreview_cli.core.circuit import THRESHOLD, Down, Service
 from prreview_cli.core.events import Ignore
 from prreview_cli.core.job import Dead, Defer, Posted, Retry, Skipped, Superseded
 from prreview_cli.core.ports.store import Beat, Pause
+from prreview_cli.core.retry import Policy
 from prreview_cli.settings import load_profile
 from prreview_cli.store.memory import MemoryStore
 from support.clocks import FakeClock
@@ -54,6 +56,23 @@ async def test_a_delivery_that_led_to_nothing_says_why(at: Bench, moment: Presen
         replace(delivery(Ignore("A draft."), at.now), repository="octo/demo", number=1), Ignore("The pull request is a draft."), 0.0, at.now
     )
     assert "The pull request is a draft." in await told(at, moment)
+
+
+async def test_a_job_that_waits_for_an_outage_to_end_says_so(at: Bench, moment: Present) -> None:
+    await at.push("a", number=2)
+    await at.push("a")
+    down = Down("529.", ("j00000009", 1), Policy(5, 1.0, 300.0), 0.5)
+    for _ in range(THRESHOLD):
+        await at.store.circuits.note(Service.MODEL, down, at.now)
+
+    async def now_told() -> str:
+        return await told(at, moment, circuits=await at.store.circuits.all())
+
+    assert "The model is down; it is not asked until 12:00:03 UTC: 529." in await now_told()
+    at.later(3)
+    assert "to be taken at any moment" in await now_told(), "it may be the one that tries"
+    await at.claimed()
+    assert "one job tries whether it answers again" in await now_told()
 
 
 async def test_a_queued_job_says_what_it_waits_for(at: Bench, moment: Present) -> None:

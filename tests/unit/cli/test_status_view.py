@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 
 from prreview_cli.cli.status_view import Glance, lines, picture, read, short
+from prreview_cli.core.circuit import THRESHOLD, Down, Limited, Service
 from prreview_cli.core.job import Dead, Posted
 from prreview_cli.core.ports.store import Beat
 from prreview_cli.core.profile import Profile
+from prreview_cli.core.retry import Policy
 from prreview_cli.settings import load_profile
 from prreview_cli.store.memory import MemoryStore
 from support.clocks import FakeClock
@@ -48,6 +50,27 @@ async def glance(profile: Profile) -> Glance:
     await at.store.pools.beat(Beat("gone", 2, 2, at.now - timedelta(seconds=30), 1))
     await at.store.switches.pause("Too dear.", at.now)
     return await read(profile, at.store, at.now)
+
+
+async def test_an_outage_and_a_limit_are_shown_in_every_form(profile: Profile) -> None:
+    clock = FakeClock()
+    at = Bench(MemoryStore(clock), clock)
+    down = Down("529.", ("j00000009", 1), Policy(5, 1.0, 300.0), 0.5)
+    for _ in range(THRESHOLD):
+        await at.store.circuits.note(Service.MODEL, down, at.now)
+    await at.store.circuits.note(Service.HOST, Limited("403.", at.now + timedelta(seconds=60)), at.now)
+    glance = await read(profile, at.store, at.now)
+    until = {"model": "2026-11-24T12:00:03.000Z", "host": "2026-11-24T12:01:00.000Z"}
+    assert [(each["service"], each["state"], each["until"], each["reason"]) for each in glance.json()["circuits"]] == [
+        ("model", "open", until["model"], "529."),
+        ("host", "limited", until["host"], "403."),
+    ]
+    assert "model open, host limited" in short(glance)
+    assert [line for line in lines(glance) if line.startswith("waiting")] == [
+        "waiting         The model is down; it is not asked until 12:00:03 UTC: 529.",
+        "waiting         The code host asked to be left alone until 12:01:00 UTC: 403.",
+    ]
+    assert (await read(profile, at.store, at.now + timedelta(minutes=2))).json()["circuits"][0]["state"] == "half_open"
 
 
 async def test_the_json_has_what_the_specification_names_and_more_behind(glance: Glance) -> None:

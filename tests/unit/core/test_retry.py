@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prreview_cli.core import errors, retry
-from prreview_cli.core.job import Dead, HandBack, Retry
+from prreview_cli.core.job import Dead, Defer, HandBack, Retry
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 POLICY = retry.Policy(max_attempts=3, backoff_s=1.0, backoff_max_s=10.0)
@@ -42,6 +42,23 @@ def test_nothing_is_tried_before_the_servers_hint() -> None:
     verdict = retry.decide(errors.HostRateLimited("Wait.", retry_at=hint), 0, POLICY, NOW, lambda: 0.99)
     assert isinstance(verdict.outcome, Retry)
     assert verdict.outcome.due == hint
+
+
+def test_an_outage_charges_nothing_and_ends_no_job_and_still_keeps_to_the_hint() -> None:
+    excused, hint = NOW + timedelta(seconds=5), NOW + timedelta(seconds=9)
+    verdict = retry.decide(errors.ModelOverloaded("529.", retry_at=hint), 99, POLICY, NOW, lambda: 0.5, excused)
+    assert verdict == retry.Verdict(Defer("529. An outage is to blame, so no attempt is charged.", hint))
+
+
+def test_an_outage_excuses_no_failure_that_would_not_be_tried_again() -> None:
+    excused = NOW + timedelta(seconds=5)
+    assert isinstance(retry.decide(errors.PostRefused("422."), 0, POLICY, NOW, lambda: 0.5, excused).outcome, Dead)
+
+
+def test_what_only_has_to_wait_is_not_charged_however_often() -> None:
+    hint = NOW + timedelta(minutes=7)
+    verdict = retry.decide(errors.HostWritesSpent("Spent.", retry_at=hint), 99, POLICY, NOW, lambda: 0.5)
+    assert verdict == retry.Verdict(Defer("Spent.", hint))
 
 
 def test_the_last_attempt_ends_in_the_dead_letters() -> None:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from prreview_cli.core.errors import ModelOverloaded, ModelRateLimited
-from prreview_cli.gateway.backoff import TRIES, WAIT_AT_MOST_S, Backoff, Patience
+from prreview_cli.core.errors import ModelOverloaded, ModelRateLimited, ModelUnreachable
+from prreview_cli.gateway.backoff import TRIES, TRY_AT_MOST_S, WAIT_AT_MOST_S, Backoff, Patience
 from support.clocks import ImpatientClock
 
 
@@ -64,4 +64,13 @@ async def test_the_tries_are_few_and_all_waits_together_bounded():
         tries += 1
     assert tries == TRIES
     assert sum(clock.slept) <= WAIT_AT_MOST_S
+    assert failure.retry_at is not None
+
+
+async def test_a_call_that_took_long_to_fail_is_left_to_the_queue():
+    clock = ImpatientClock()
+    patience = Patience(Backoff(clock, lambda: 1.0), clock)
+    await clock.sleep(TRY_AT_MOST_S)
+    failure = ModelUnreachable("ReadTimeout")
+    assert not patience.try_again_after(failure)
     assert failure.retry_at is not None

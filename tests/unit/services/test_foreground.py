@@ -9,10 +9,12 @@ from datetime import timedelta
 import pytest
 
 from prreview_cli.core import errors, retry
+from prreview_cli.core.circuit import Limited, Service
 from prreview_cli.core.job import Dead, Job, Lease, Outcome, Posted, Retry, Skipped, State, Superseded, Target
 from prreview_cli.core.ports.store import Capacity
 from prreview_cli.core.profile import Model, ReviewPolicy, Workers
 from prreview_cli.core.review import ReviewStatus
+from prreview_cli.services.breaker import Breaker
 from prreview_cli.services.foreground import LONGEST_WAIT_S, Foreground, Result, local_target
 from prreview_cli.services.hold import Work
 from prreview_cli.services.kill_switch import KillSwitch
@@ -58,7 +60,8 @@ class Bench:
             posts=self.posts,
         )
         policy = retry.Policy(WORKERS.max_attempts, WORKERS.backoff_s, WORKERS.backoff_max_s)
-        settlement = Settlement("test", self.store.jobs, self.kill_switch, self.alerts, self.clock, policy, lambda: 0.5)
+        breaker = Breaker("test", self.store.circuits, self.alerts, self.clock)
+        settlement = Settlement("test", self.store.jobs, self.kill_switch, breaker, self.alerts, self.clock, policy, lambda: 0.5)
         pulse = Pulse("hand", 1, 0, self.store.pools, self.clock, lambda: 0)
         return Foreground(WORKERS, 0.0, self.store, reviewer, settlement, pulse, self.clock, self.said.append)
 
@@ -218,6 +221,18 @@ async def test_a_head_that_waits_for_its_next_try_elsewhere_is_named_with_its_ti
     result = await bench.review(within_s=5)
     assert isinstance(result.failure, errors.Busy)
     assert "12:10:00 UTC" in str(result.reason)
+
+
+@pytest.mark.parametrize(("rest_s", "reviewed"), [(20, True), (3_600, False)])
+async def test_a_circuit_that_is_shut_is_waited_out_unless_it_takes_long(bench: Bench, rest_s: float, reviewed: bool) -> None:
+    now = bench.clock.now()
+    await bench.store.circuits.note(Service.MODEL, Limited("Slow down.", now + timedelta(seconds=rest_s)), now)
+    if reviewed:
+        assert (await bench.review()).status is ReviewStatus.COMPLETE
+        assert "asked to be left alone" in bench.said[0]
+    else:
+        with pytest.raises(errors.CircuitOpen):
+            await bench.review(within_s=5)
 
 
 async def test_an_older_head_than_is_known_is_superseded(bench: Bench) -> None:

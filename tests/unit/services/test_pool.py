@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Posted, Stat
 from prreview_cli.core.ports.alerts import AlertKind
 from prreview_cli.core.ports.store import Capacity
 from prreview_cli.core.profile import Workers
+from prreview_cli.services.breaker import Breaker
 from prreview_cli.services.kill_switch import KillSwitch
 from prreview_cli.services.pool import ENDLESS, Pool, Stint
 from prreview_cli.services.reviewer import Record
@@ -58,7 +60,8 @@ class Bench:
         self.alerts = FakeAlerts()
         kill_switch = KillSwitch("test", self.store.switches, self.alerts, self.clock)
         policy = retry.Policy(WORKERS.max_attempts, WORKERS.backoff_s, WORKERS.backoff_max_s)
-        settlement = Settlement("test", self.store.jobs, kill_switch, self.alerts, self.clock, policy, lambda: 0.5)
+        breaker = Breaker("test", self.store.circuits, self.alerts, self.clock)
+        settlement = Settlement("test", self.store.jobs, kill_switch, breaker, self.alerts, self.clock, policy, lambda: 0.5)
 
         async def known() -> None:
             return None
@@ -328,3 +331,46 @@ async def test_a_stint_takes_so_many_jobs_and_finishes_them_however_long_they_ta
         await asyncio.wait_for(task, 5)
     assert sorted((await bench.states()).values()) == [State.POSTED] * 3 + [State.QUEUED] * 2
     assert len(bench.reviewer.started) == 3
+
+
+async def test_an_outage_ends_a_stint_until_empty_and_keeps_the_jobs() -> None:
+    bench = Bench(slots=1, stint=Stint(until_empty=True))
+    bench.reviewer.outcomes = [errors.ModelOverloaded("Overloaded.") for _ in range(3)]
+    bench.reviewer.gate.set()
+    await bench.queue(1, 2, 3, 4)
+    async with bench.working() as task:
+        with pytest.raises(errors.CircuitOpen, match=r"The model is down") as caught:
+            await asyncio.wait_for(task, 5)
+    assert (caught.value.exit_code, len(bench.reviewer.started)) == (errors.ExitCode.TRANSIENT, 3)
+    assert (await bench.states())[4] is State.QUEUED
+
+
+async def test_after_an_outage_one_job_asks_for_all() -> None:
+    bench = Bench()
+    bench.reviewer.outcomes = [errors.HostUnreachable("Down.") for _ in range(4)]
+    bench.reviewer.gate.set()
+    await bench.queue(1, 2, 3, 4, 5, 6, 7)
+    async with bench.working():
+        assert len(bench.reviewer.started) == 4, "three found the outage; the fourth was under way"
+        bench.reviewer.gate.clear()
+        await bench.tick(times=12)
+        assert len(bench.reviewer.started) == 5
+        bench.reviewer.gate.set()
+        await bench.tick(times=5)
+        assert set((await bench.states()).values()) == {State.POSTED}
+
+
+async def test_a_host_that_does_not_say_who_we_are_is_asked_less_and_less_often() -> None:
+    asked: list[float] = []
+
+    async def introduce() -> None:
+        asked.append(bench.clock.monotonic())
+        raise errors.HostUnreachable("Down.")
+
+    bench = Bench(introduce)
+    await bench.queue(1)
+    async with bench.working():
+        await bench.tick(times=130)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert gaps == sorted(gaps)
+    assert (gaps[0], gaps[-1]) == (0.5, 16.5)

@@ -85,9 +85,9 @@ async def test_a_review_is_stored_and_then_posted_with_its_cost(bench: Bench) ->
 
     original = bench.host.publish
 
-    async def publish(pull, review):
+    async def publish(pull, review, may_begin):
         await peek()
-        return await original(pull, review)
+        return await original(pull, review, may_begin)
 
     bench.host.publish = publish  # type: ignore[method-assign]
     assert await bench.review(lease) == Posted("100")
@@ -103,6 +103,15 @@ async def test_a_review_that_the_host_already_shows_is_not_paid_for(bench: Bench
     assert isinstance(outcome, Posted)
     assert outcome.review_id == "55"
     assert bench.agent.looks == []
+
+
+async def test_a_database_restored_from_yesterdays_backup_pays_for_nothing_that_the_host_shows(bench: Bench) -> None:
+    assert await bench.review(await bench.lease()) == Posted("100")
+    bench.store = MemoryStore(clock=bench.clock)
+    outcome = await bench.review(await bench.lease())
+    assert isinstance(outcome, Posted)
+    assert outcome.review_id == "100"
+    assert (len(bench.agent.looks), len(bench.host.posts)) == (1, 1)
 
 
 async def test_a_stored_review_is_posted_without_asking_the_model_again(bench: Bench) -> None:
