@@ -46,6 +46,13 @@ class Publisher:
         """Our newest review with this identity, whatever its contract version."""
         return _newest([posted for posted in await self.host.our_reviews(pull) if posted.marker.identity == identity])
 
+    async def adopt(self, pull: PullRequest, identity: Identity) -> PostedReview | None:
+        """As `find`; what follows a post is made up for, in case its worker died in between."""
+        ours = await self.host.our_reviews(pull)
+        if (found := _newest([posted for posted in ours if posted.marker.identity == identity])) is not None:
+            await self._mark_outdated(pull, ours, identity)
+        return found
+
     async def publish(self, lease: Lease, pull: PullRequest, review: Review, identity: Identity) -> str:
         """The id of the one review with this identity on the host, posted now unless it is there already.
 
@@ -53,6 +60,7 @@ class Publisher:
         """
         ours = await self.host.our_reviews(pull)
         if (found := _newest([posted for posted in ours if posted.marker.identity == identity])) is not None:
+            await self._mark_outdated(pull, ours, identity)
             return found.review_id
         post = _Post()
         review_id = await _finished(post, self._post(post, lease, pull, review, identity))

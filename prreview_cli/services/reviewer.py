@@ -67,7 +67,8 @@ class Reviewer:
         if not await self._admitted(job, pull):
             return Skipped(f"The author {pull.author} is not among review.authors and may not write to the repository.", unadmitted=True)
         publisher = Publisher(self.store, self.host, self.clock)
-        if (ours := await publisher.find(pull, self._identity(job))) is not None:
+        look = publisher.adopt if self.posts else publisher.find
+        if (ours := await look(pull, self._identity(job))) is not None:
             return Posted(ours.review_id, "The host already shows our review of this head.", ours.marker)
         made = await self._stored(job) or await self._make(lease, pull, await self.host.merge_base(pull), record)
         if isinstance(made, Skipped):

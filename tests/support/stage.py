@@ -74,13 +74,18 @@ class Served:
 
 @dataclass
 class Stage:
-    """Use it as a context manager. `agent` is who reviews: the light stand-in, or the real CLI."""
+    """Use it as a context manager. `agent` is who reviews: the light stand-in, or the real CLI.
+
+    `program` starts prreview; a test that changes something in the child first names a driver of its own.
+    `given` is added to each child's environment."""
 
     folder: Path
     pulls: int = 1
     workers: int = 2
     agent: str = "scripted"
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    program: tuple[str, ...] = (sys.executable, "-I", "-m", "prreview_cli")
+    given: dict[str, str] = field(default_factory=dict)
     keys: Keys = field(default_factory=Keys)
     clock: MachineClock = field(default_factory=MachineClock)
     host: CodeHost = field(init=False)
@@ -123,7 +128,8 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """All that a child is given."""
-        return {"HOME": str(self.folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": str(self.folder)}
+        path = "/usr/local/bin:/usr/bin:/bin"
+        return {"HOME": str(self.folder), "PATH": path, "LANG": "C.UTF-8", "TMPDIR": str(self.folder), **self.given}
 
     @asynccontextmanager
     async def serving(self, *words: str) -> AsyncIterator[Served]:
@@ -155,7 +161,7 @@ class Stage:
         stderr = self.folder / "stderr.log"
         with stderr.open("ab") as said:
             process = await asyncio.create_subprocess_exec(
-                *[sys.executable, "-I", "-m", "prreview_cli", *arguments],
+                *[*self.program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,
@@ -172,7 +178,7 @@ class Stage:
     async def start(self, *words: str, **variables: str) -> asyncio.subprocess.Process:
         """A command on this profile, with these variables beside the environment of every child; whoever starts it ends it."""
         return await asyncio.create_subprocess_exec(
-            *[sys.executable, "-I", "-m", "prreview_cli", *words, "--profile", str(self.profile)],
+            *[*self.program, *words, "--profile", str(self.profile)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

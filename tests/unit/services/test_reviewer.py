@@ -266,6 +266,14 @@ async def test_an_earlier_review_is_marked_outdated_after_the_newer_one_stands(b
     assert [review.outdated for review in bench.host.reviews] == [True, False]
 
 
+async def test_a_worker_that_died_between_its_post_and_the_notice_on_the_earlier_review_leaves_it_to_the_next(bench: Bench) -> None:
+    bench.host.reviews += [posted("55", NEXT_HEAD), posted("77", HEAD)]
+    outcome = await bench.review(await bench.lease())
+    assert isinstance(outcome, Posted)
+    assert outcome.review_id == "77"
+    assert [review.outdated for review in bench.host.reviews] == [True, False]
+
+
 async def test_findings_below_the_threshold_are_left_out(bench: Bench) -> None:
     bench.policy = ReviewPolicy(min_severity="error")
     bench.agent.submission = replace(
