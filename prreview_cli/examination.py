@@ -17,6 +17,7 @@ from prreview_cli.core.ports.host import Introduction
 from prreview_cli.core.profile import SecretName, SecretScheme
 from prreview_cli.services import doctor
 from prreview_cli.services.doctor import Check, Finding, apart
+from prreview_cli.telemetry.untold import read as read_untold
 from prreview_cli.web.ports import is_ours, try_port
 from prreview_cli.wiring import House
 
@@ -53,6 +54,7 @@ class Examination:
             Check("server.port", lambda: self._port("server.port", server.host, server.port, "/healthz")),
             Check("server.ops_port", lambda: self._port("server.ops_port", "127.0.0.1", server.ops_port, "/readyz")),
             Check("webhook", self._webhook),
+            Check("alerts", self._alerts),
         ]
         return (
             here
@@ -157,6 +159,19 @@ class Examination:
         return [doctor.webhook_settings(WEBHOOK_PATH, self.house.profile.review.actions)]
 
     # -- beyond this machine ---------------------------------------------------------------------
+
+    async def _alerts(self) -> Iterable[Finding]:
+        told = self.house.profile.alerts
+        if not (told.command or told.url):
+            return [Finding("alerts", ok=True, detail="[alerts] names nobody: what pauses the profile shows in `status` and /readyz alone")]
+        untold = await apart(lambda: read_untold(settings.state_path(self.house.profile)))
+        if not untold:
+            return [Finding("alerts", ok=True, detail="no alert is known that could not be told")]
+        remedy = "Mend it, or try it by hand with a JSON object on its standard input; the next alert that gets through clears this."
+        return [
+            Finding("alerts", ok=False, detail=f"{one.whom} was not told of {one.event!r} at {one.at}: {one.reason}", remedy=remedy)
+            for one in untold
+        ]
 
     async def _host(self) -> Iterable[Finding]:
         """One request; what it says of the token itself is judged by `_token`."""

@@ -19,7 +19,6 @@ from prreview_cli import sandbox, settings
 from prreview_cli.core import retry
 from prreview_cli.core.circuit import Service
 from prreview_cli.core.ports.agent import Agent, AgentKind, Progress
-from prreview_cli.core.ports.alerts import Alerts
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.gateway import Gateway
 from prreview_cli.core.ports.host import CodeHost, WebhookReader
@@ -42,6 +41,7 @@ from prreview_cli.telemetry.files import remove_old
 if TYPE_CHECKING:
     from prreview_cli.services.foreground import Foreground
     from prreview_cli.snapshots.local import LocalSnapshots, Range
+    from prreview_cli.telemetry.alerts import AlertSender
 
 ACCEPTING_PATIENCE_MS = 3_000
 """How long an acknowledgement waits for the database: the host itself waits 10 s for our answer."""
@@ -83,11 +83,11 @@ class House:
         return settings.Keyhole(self.vault)
 
     @cached_property
-    def alerts(self) -> Alerts:
-        """Who is told."""
+    def alerts(self) -> AlertSender:
+        """Who is told. Whoever may tell has the database open, and with it the last telling ends."""
         from prreview_cli.telemetry.alerts import AlertSender  # noqa: PLC0415 - only who may tell loads it
 
-        return AlertSender(self.profile.alerts.command, self.profile.alerts.url, self.keyhole.redact)
+        return AlertSender(self.profile.alerts.command, self.profile.alerts.url, self.keyhole.redact, self.clock, self.state)
 
     @cached_property
     def host(self) -> CodeHost:
@@ -128,6 +128,8 @@ class House:
         try:
             yield opened
         finally:
+            if "alerts" in vars(self):
+                await self.alerts.close()
             await opened.close()
 
     def intake(self, store: Store) -> Intake:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,9 @@ from prreview_cli.core.job import AT_REST, Job, State
 from prreview_cli.core.ports.store import Beat, Depth, Pause, Store
 from prreview_cli.core.profile import Profile
 from prreview_cli.services.pulse import FRESH_S
+from prreview_cli.settings import state_path
+from prreview_cli.telemetry.untold import Untold
+from prreview_cli.telemetry.untold import read as read_untold
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -41,6 +44,7 @@ class Glance:
     usd_today: float
     ended: Counter[State]
     review_s: float | None
+    untold: Sequence[Untold] = ()
 
     @property
     def oldest_s(self) -> float | None:
@@ -73,6 +77,7 @@ class Glance:
             "pools": [{"worker": pool.worker, "slots": pool.slots, "model_calls": pool.model_calls_in_flight} for pool in self.pools],
             "last_hour": {state.value: self.ended[state] for state in State if state in AT_REST},
             "review_s": self.review_s,
+            "alerts_untold": [asdict(one) for one in self.untold],
             "circuits": [self._circuit_json(circuit) for circuit in self.circuits],
         }
 
@@ -102,6 +107,7 @@ async def read(profile: Profile, store: Store, now: datetime) -> Glance:
         usd_today=await store.spend.today(now),
         ended=Counter(job.state for job in newest if job.updated > now - RATE),
         review_s=round(took.total_s / reviews, 3) if reviews else None,
+        untold=read_untold(state_path(profile)),
     )
 
 
@@ -118,6 +124,7 @@ def short(glance: Glance) -> str:
     if glance.pause is not None:
         parts.append(f"paused: {glance.pause.reason}")
     parts += [f"{circuit.service.value} {circuit.mode(glance.now).value.replace('_', '-')}" for circuit in glance.circuits]
+    parts += [f"{one.whom} was not told" for one in glance.untold]
     return ", ".join(parts)
 
 
@@ -157,6 +164,7 @@ def _facts(glance: Glance) -> list[tuple[str, str]]:
         ("spent today", f"{glance.usd_today:.2f} of {model.max_usd_per_day:.2f} USD"),
         *_paused(glance.pause),
         *(("waiting", circuit.told(glance.now)) for circuit in glance.circuits),
+        *(("not told", f"{one.whom} of {one.event!r} at {one.at}: {one.reason}") for one in glance.untold),
     ]
 
 

@@ -32,7 +32,7 @@ class Alert:
 
 
 class Alerts(Protocol):
-    """Tells the operator; a failure to tell is logged and never stops the work."""
+    """Tells the operator; a failure to tell is noted and never stops the work."""
 
     async def tell(self, alert: Alert) -> None:
-        """Tell it."""
+        """Begin to tell it, and return at once: nobody's job waits for a pager."""

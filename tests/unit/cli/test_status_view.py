@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from prreview_cli.cli.status_view import Glance, lines, picture, read, short
 from prreview_cli.core.circuit import THRESHOLD, Down, Limited, Service
 from prreview_cli.core.job import Dead, Posted
 from prreview_cli.core.ports.store import Beat
-from prreview_cli.core.profile import Profile
+from prreview_cli.core.profile import Profile, StateFolder
 from prreview_cli.core.retry import Policy
 from prreview_cli.settings import load_profile
 from prreview_cli.store.memory import MemoryStore
+from prreview_cli.telemetry.untold import Untold, note
 from support.clocks import FakeClock
 from support.profiles import profile_file
 from support.stores import Bench
@@ -88,6 +89,19 @@ async def test_the_lines_say_the_same(glance: Glance) -> None:
     told = "\n".join(lines(glance))
     for words in ("1  the oldest for 5 s", "1 of 2", "for 7 s", "jobs list --state dead", "1 posted", "1 alive, 2 slots", "Too dear."):
         assert words in told
+
+
+async def test_an_alert_that_could_not_be_told_shows_in_every_form(glance: Glance, tmp_path: Path) -> None:
+    untold = Untold("url", "hooks.example", "paused", "2026-01-02T03:00:00Z", "ConnectionError: It answered 502.")
+    note(tmp_path, untold)
+    clock, profile = FakeClock(), replace(glance.profile, state=StateFolder(tmp_path))
+    found = (await read(profile, MemoryStore(clock), clock.now())).untold
+    failing = replace(glance, untold=found)
+    assert failing.json()["alerts_untold"] == [asdict(untold)]
+    assert "hooks.example of 'paused' at 2026-01-02T03:00:00Z: ConnectionError" in "\n".join(lines(failing))
+    assert "hooks.example was not told" in short(failing)
+    assert glance.json()["alerts_untold"] == []
+    assert "not told" not in "\n".join(lines(glance))
 
 
 async def test_without_a_pool_it_says_what_to_start(glance: Glance) -> None:

@@ -16,9 +16,12 @@ import pytest
 
 from prreview_cli.core.ports.alerts import Alert, AlertKind
 from prreview_cli.services.intake import Reply
-from prreview_cli.telemetry.alerts import AlertSender
+from prreview_cli.telemetry import alerts
+from prreview_cli.telemetry.alerts import MOST, TRIES_AFTER_S, AlertSender
+from prreview_cli.telemetry.untold import read
 from prreview_cli.web.asgi import Receive, Scope, Send, answer
 from prreview_cli.web.listener import Listener
+from support.clocks import FakeClock, ImpatientClock, settled
 from support.http_clients import until
 
 CANARY = "canary-0123456789"
@@ -41,8 +44,15 @@ def redact(text: str) -> str:
     return text.replace(CANARY, "[redacted]")
 
 
-def sender(command: tuple[str, ...] = (), url: str | None = None, timeout_s: float = 10.0) -> AlertSender:
-    return AlertSender(command, url, redact, timeout_s)
+def sender(folder: Path, command: tuple[str, ...] = (), url: str | None = None, timeout_s: float = 10.0) -> AlertSender:
+    return AlertSender(command, url, redact, ImpatientClock(), folder, timeout_s)
+
+
+async def tell(folder: Path, command: tuple[str, ...] = (), url: str | None = None, timeout_s: float = 10.0) -> None:
+    """Tell it and wait for how that ends."""
+    telling = sender(folder, command, url, timeout_s)
+    await telling.tell(ALERT)
+    await telling.close(60.0)
 
 
 class Hook:
@@ -75,7 +85,7 @@ async def test_a_command_gets_the_event_on_its_standard_input_and_little_of_our_
     monkeypatch.setenv("PRREVIEW_CANARY", CANARY)
     told = tmp_path / "told"
     program = f"import os, sys, json; open({str(told)!r}, 'w').write(json.dumps([sys.stdin.read(), dict(os.environ)]))"
-    await sender((sys.executable, "-c", program)).tell(ALERT)
+    await tell(tmp_path, (sys.executable, "-c", program))
     message, environment = json.loads(told.read_text())
     assert json.loads(message) == TOLD
     assert set(environment) <= {"PATH", "HOME", "LANG", "TZ", "LC_CTYPE"}
@@ -83,35 +93,38 @@ async def test_a_command_gets_the_event_on_its_standard_input_and_little_of_our_
 
 async def test_an_argument_is_not_read_by_a_shell(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
-    await sender(("/bin/echo", f"$(touch {canary})")).tell(ALERT)
+    await tell(tmp_path, ("/bin/echo", f"$(touch {canary})"))
     assert not await asyncio.to_thread(canary.exists)
 
 
-async def test_a_url_gets_the_event_as_a_json_post() -> None:
+async def test_a_url_gets_the_event_as_a_json_post(tmp_path: Path) -> None:
     hook = Hook()
     async with standing(hook) as url:
-        await sender(url=url).tell(ALERT)
+        await tell(tmp_path, url=url)
     assert [json.loads(body) for body in hook.bodies] == [TOLD]
 
 
-async def test_a_redirect_is_not_followed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_redirect_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trap = Hook()
     async with standing(trap) as elsewhere, standing(Hook(HTTPStatus.TEMPORARY_REDIRECT, (b"location", elsewhere.encode()))) as url:
-        await sender(url=url).tell(ALERT)
+        await tell(tmp_path, url=url)
     assert trap.bodies == []
     assert "alert_not_told" in caplog.messages
 
 
 @pytest.mark.parametrize("command", [("/nowhere/to/be/found",), ("/bin/false",)])
-async def test_a_command_that_fails_is_logged_and_nothing_more(command: tuple[str, ...], caplog: pytest.LogCaptureFixture) -> None:
-    await sender(command).tell(ALERT)
-    assert caplog.messages == ["alert_not_told"]
+async def test_a_command_that_fails_is_logged_and_nothing_more(
+    tmp_path: Path, command: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    await tell(tmp_path, command)
+    assert caplog.messages == [*["alert_not_told"] * len(TRIES_AFTER_S), "alert_given_up"]
 
 
-async def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
+async def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "TRIES_AFTER_S", (0.0,))
     pids = tmp_path / "pids"
     script = f"sleep 600 & echo $! > {pids}.new; mv {pids}.new {pids}; wait"
-    await sender(("/bin/sh", "-c", script), timeout_s=1.0).tell(ALERT)
+    await tell(tmp_path, ("/bin/sh", "-c", script), timeout_s=1.0)
     child = int(pids.read_text())
     await until(lambda: not _alive(child))
 
@@ -120,14 +133,70 @@ async def test_a_url_that_cannot_be_reached_does_not_keep_the_command_from_being
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = tmp_path / "told"
-    await sender(("/usr/bin/tee", str(told)), "http://127.0.0.1:1/hook/secret-path").tell(ALERT)
+    await tell(tmp_path, ("/usr/bin/tee", str(told)), "http://127.0.0.1:1/hook/secret-path")
     assert json.loads(told.read_text()) == TOLD
-    (record,) = (record for record in caplog.records if record.message == "alert_not_told")
-    assert "secret-path" not in str(record.__dict__)
+    records = [record for record in caplog.records if record.message in {"alert_not_told", "alert_given_up"}]
+    assert records
+    assert "secret-path" not in str([record.__dict__ for record in records])
+    assert "secret-path" not in (tmp_path / "untold-url.json").read_text()
 
 
-async def test_without_a_channel_nothing_happens() -> None:
-    await sender().tell(ALERT)
+async def test_without_a_channel_nothing_happens(tmp_path: Path) -> None:
+    await tell(tmp_path)
+
+
+async def test_a_channel_that_recovers_is_told_once_and_the_note_of_its_failure_goes(tmp_path: Path) -> None:
+    hook = Hook(HTTPStatus.BAD_GATEWAY)
+    async with standing(hook) as url:
+        await tell(tmp_path, url=url)
+        assert len(hook.bodies) == len(TRIES_AFTER_S)
+        [untold] = read(tmp_path)
+        assert (untold.channel, untold.whom, untold.event, untold.at) == ("url", "127.0.0.1", "paused", "2026-01-02T03:00:00Z")
+        assert untold.reason == "ConnectionError: It answered 502."
+        assert (tmp_path / "untold-url.json").stat().st_mode & 0o777 == 0o600
+        hook.status = HTTPStatus.OK
+        await tell(tmp_path, url=url)
+        assert len(hook.bodies) == len(TRIES_AFTER_S) + 1
+    assert read(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_nobody_waits_for_an_alert_and_the_tries_keep_their_distance(tmp_path: Path) -> None:
+    clock, hook = FakeClock(), Hook(HTTPStatus.BAD_GATEWAY)
+    async with standing(hook) as url:
+        telling = AlertSender((), url, redact, clock, tmp_path)
+        await telling.tell(ALERT)
+        assert hook.bodies == []
+        await until(lambda: clock.slept == list(TRIES_AFTER_S[:2]))
+        assert len(hook.bodies) == 1
+        await clock.advance(TRIES_AFTER_S[1])
+        await until(lambda: clock.slept == list(TRIES_AFTER_S[:3]))
+        await telling.close(0.01)
+    assert len(hook.bodies) == 2
+    assert [untold.reason for untold in read(tmp_path)] == ["ConnectionError: It answered 502."]
+
+
+async def test_a_flood_of_alerts_is_bounded_and_what_is_left_out_is_noted(tmp_path: Path) -> None:
+    telling = AlertSender(("/bin/true",), None, redact, Waiting(), tmp_path)
+    for _ in range(MOST + 3):
+        await telling.tell(ALERT)
+    await settled()
+    assert [untold.reason for untold in read(tmp_path)] == ["Too many alerts were being told already."]
+    await telling.close(0.01)
+
+
+class Waiting(FakeClock):
+    """Nobody's time ever comes."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize("said", ["", "[]", "{", '{"channel": "url"}'])
+def test_a_note_that_cannot_be_understood_is_left_out(tmp_path: Path, said: str) -> None:
+    (tmp_path / "untold-url.json").write_text(said)
+    assert read(tmp_path) == []
+    assert read(tmp_path / "nowhere") == []
 
 
 def _alive(pid: int) -> bool:
