@@ -15,11 +15,12 @@ from prreview_cli.telemetry import logger
 
 log = logger("pool_process")
 
-RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)
+RESTART_AFTER_S = (0.1, 1.0, 5.0, 15.0)
 STEADY_S = 60.0
-"""A pool that lived so long in seconds was well: the next restart is quick again."""
+"""A pool that lived so long in seconds was well: the next restart is quick again. So it is after one that was ready and
+then killed: that says nothing of the next one, the job that brought it about is charged for it, and the others wait."""
 HURRY_S = 5.0
-"""After `drain_s` the pool hands back by itself; so long later, in seconds, it is ended."""
+"""After `drain_s`, or when hurried, the pool hands back by itself; so long later, in seconds, it is ended."""
 
 
 class PoolDied(PrreviewError):
@@ -39,24 +40,35 @@ class PoolProcess:
         self._start_s = start_s
         self._drain_s = drain_s
         self._process: asyncio.subprocess.Process | None = None
-        self._ending = False
+        self._ending = self._ready = False
+        self._hurried = asyncio.Event()
+        self._spawning = asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
         """The pool's process id, while there is one."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has come to work, as far as is known: it may have ended since."""
+        return self._ready
+
     async def start(self) -> None:
         """Start the pool and return once it says that it is ready; PoolDied if it ends before that."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, process_group=0, env={**os.environ}
-        )
+        async with self._spawning:  # `stop` waits for it: no child is born behind its back
+            if self._ending:
+                return
+            self._ready = False
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, process_group=0, env={**os.environ}
+            )
         try:
             async with asyncio.timeout(self._start_s):
-                ready = await _ready(self._process)
+                self._ready = await _ready(self._process)
         except TimeoutError:
-            ready = False
-        if not ready:
+            log.warning("pool_not_ready_in_time", seconds=self._start_s)
+        if not self._ready:
             code = await self._ended()
             died = PoolDied("The worker pool did not start.")
             raise died if code == ExitCode.USAGE else UsageError(str(died), remedy=f"It ended with exit code {code}; read its log.")
@@ -71,7 +83,8 @@ class PoolProcess:
             if self._ending:
                 return
             log.error("pool_died", pid=self._process.pid, code=code)
-            failures = 0 if self._clock.monotonic() - since >= STEADY_S else failures
+            killed = self._ready and code < 0
+            failures = 0 if killed or self._clock.monotonic() - since >= STEADY_S else failures
             await self._clock.sleep(RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)])
             failures += 1
             if not self._ending:
@@ -81,19 +94,25 @@ class PoolProcess:
     async def stop(self) -> None:
         """Let the pool drain; end it if it takes much longer than it may."""
         self._ending = True
+        async with self._spawning:
+            pass
         if self._process is None or self._process.returncode is not None:
             return
         self._signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(self._drain_s + HURRY_S):
-                await self._process.wait()
-        except TimeoutError:
+        ended, hurried = asyncio.create_task(self._process.wait()), asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({ended, hurried}, timeout=self._drain_s + HURRY_S, return_when=asyncio.FIRST_COMPLETED)
+        if hurried.done():
+            await asyncio.wait({ended}, timeout=HURRY_S)
+        hurried.cancel()
+        if not ended.done():
             log.error("pool_ended_by_force", pid=self._process.pid)
             await self._ended()
+        await ended
 
     def hurry(self) -> None:
-        """Tell a draining pool to hand back at once."""
+        """Tell a draining pool to hand back at once; it has `HURRY_S` for it, whatever is left of `drain_s`."""
         self._signal(signal.SIGTERM)
+        self._hurried.set()
 
     async def _ended(self) -> int:
         assert self._process is not None

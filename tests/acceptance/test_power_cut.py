@@ -45,7 +45,7 @@ def dice(request: pytest.FixtureRequest) -> random.Random:
 def on(disk: Disk, tmp_path: Path, **more: object) -> Stage:
     """A stage whose database is on this disk."""
     changes = {"queue": {"url": f"sqlite:///{disk.folder / 'queue.db'}"}, "review": {"min_interval_s": 0.0}}
-    return Stage(tmp_path, changes=changes, given=disk.environment, **more)  # type: ignore[arg-type]
+    return Stage(tmp_path, changes=changes, variables=disk.environment, **more)  # type: ignore[arg-type]
 
 
 @asynccontextmanager

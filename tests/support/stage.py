@@ -76,8 +76,9 @@ class Served:
 class Stage:
     """Use it as a context manager. `agent` is who reviews: the light stand-in, or the real CLI.
 
-    `program` starts prreview; a test that changes something in the child first names a driver of its own.
-    `given` is added to each child's environment."""
+    `program` starts prreview; a test that changes something in the child first names a driver of its own. `variables` are
+    added to what each child is given, `wrapper` is put before the command of a server or a pool.
+    """
 
     folder: Path
     pulls: int = 1
@@ -85,7 +86,8 @@ class Stage:
     agent: str = "scripted"
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     program: tuple[str, ...] = (sys.executable, "-I", "-m", "prreview_cli")
-    given: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    wrapper: tuple[str, ...] = ()
     keys: Keys = field(default_factory=Keys)
     clock: MachineClock = field(default_factory=MachineClock)
     host: CodeHost = field(init=False)
@@ -128,8 +130,13 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """All that a child is given."""
-        path = "/usr/local/bin:/usr/bin:/bin"
-        return {"HOME": str(self.folder), "PATH": path, "LANG": "C.UTF-8", "TMPDIR": str(self.folder), **self.given}
+        return {
+            "HOME": str(self.folder),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(self.folder),
+            **self.variables,
+        }
 
     @asynccontextmanager
     async def serving(self, *words: str) -> AsyncIterator[Served]:
@@ -161,7 +168,7 @@ class Stage:
         stderr = self.folder / "stderr.log"
         with stderr.open("ab") as said:
             process = await asyncio.create_subprocess_exec(
-                *[*self.program, *arguments],
+                *[*self.wrapper, *self.program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,

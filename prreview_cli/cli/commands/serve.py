@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from prreview_cli.cli.first_process import step_back
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import AgentOption, ProfileOption, UnsandboxedOption
 from prreview_cli.cli.output import print_event
@@ -19,6 +20,7 @@ from prreview_cli.cli.running import house_of, on_signals
 from prreview_cli.cli.whereabouts import announced
 from prreview_cli.core.errors import ExitCode
 from prreview_cli.core.ports.agent import AgentKind
+from prreview_cli.telemetry.systemd import Systemd
 from prreview_cli.wiring import House, cell, listeners
 
 app = new_app()
@@ -43,6 +45,7 @@ def serve(
     agent: AgentOption = AgentKind.CLAUDE,
 ) -> None:
     """Receive webhooks and review the pull requests they name. SIGTERM drains."""
+    step_back()
     house = house_of(profile)
     slots = house.profile.workers.count if workers is None else workers
     if slots:
@@ -57,11 +60,14 @@ def serve(
 
 async def _serve(house: House, pool: PoolProcess | None, slots: int, port: int, ops_port: int) -> bool:
     received: list[signal.Signals] = []
+    systemd = Systemd.of(os.environ)
     told = asyncio.Event()
 
     def end(number: signal.Signals) -> None:
         if received and pool is not None:
             pool.hurry()
+        if not received:
+            systemd.stopping()
         received.append(number)
         told.set()
 
@@ -77,6 +83,9 @@ async def _serve(house: House, pool: PoolProcess | None, slots: int, port: int, 
             stack.callback(watching.cancel)
         stack.enter_context(announced(house.state, webhook))
         print_event({"event": "ready", "webhook": webhook, "ops": ops, "workers": slots})
+        systemd.ready()
+        alive = asyncio.create_task(systemd.watch(house.clock))
+        stack.callback(alive.cancel)
         await told.wait()
         if pool is not None:
             # Deliveries are still accepted while the pool drains: a host does not deliver again by itself.

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from prreview_cli.cli.first_process import step_back
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import AgentOption, ProfileOption, UnsandboxedOption
 from prreview_cli.cli.output import print_event
@@ -19,6 +20,7 @@ from prreview_cli.cli.running import house_of, on_signals
 from prreview_cli.core.errors import ExitCode
 from prreview_cli.core.ports.agent import AgentKind
 from prreview_cli.services.pool import Stint
+from prreview_cli.telemetry.systemd import Systemd
 from prreview_cli.wiring import Cell, House, cell, crew, ops_listener
 
 app = new_app()
@@ -47,6 +49,7 @@ def work(
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the workers alone, on the queue that `serve` fills. SIGTERM drains."""
+    step_back()
     if parent is not None and not _follow(parent):
         raise typer.Exit(int(ExitCode.INTERRUPTED))
     house = house_of(profile)
@@ -61,17 +64,26 @@ def work(
 
 async def _work(house: House, slots: int, agent: AgentKind, cell: Cell, *, stint: Stint, ops_port: int | None) -> bool:
     received: list[signal.Signals] = []
+    systemd = Systemd.of(os.environ)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(house.store())
         ops = None if ops_port is None else await stack.enter_async_context(ops_listener(house, store, ops_port))
         hands = await stack.enter_async_context(crew(house, store, slots=slots, agent=agent, cell=cell, stint=stint))
 
         def end(number: signal.Signals) -> None:
+            if not received:
+                systemd.stopping()
             received.append(number)
             hands.pool.end()
 
+        def ready() -> None:
+            print_event({"event": "ready", "webhook": None, "ops": ops, "workers": slots})
+            systemd.ready()
+
         on_signals(end)
-        await hands.run(lambda: print_event({"event": "ready", "webhook": None, "ops": ops, "workers": slots}))
+        alive = asyncio.create_task(systemd.watch(house.clock))
+        stack.callback(alive.cancel)
+        await hands.run(ready)
     return bool(received) and received[0] is signal.SIGINT
 
 

@@ -222,7 +222,7 @@ async def new_lane(folder: Path, pulls: int, *, interval_s: float = 0.0, agent: 
         "review": {"min_interval_s": interval_s},
     }
     program, given = (sys.executable, "-I", str(DRIVER)), {"CRASH_FOLDER": str(folder / "orders")}
-    with Stage(folder, pulls=pulls, workers=1, agent=agent, changes=changes, program=program, given=given) as stage:
+    with Stage(folder, pulls=pulls, workers=1, agent=agent, changes=changes, program=program, variables=given) as stage:
         lane = Lane(stage)
         try:
             await lane.serve()

@@ -1,0 +1,68 @@
+"""The pool as `serve` sees it: a child that dies, that is deaf, that does not come to work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from prreview_cli.cli import pool_process
+from prreview_cli.cli.pool_process import RESTART_AFTER_S, PoolProcess
+from support.clocks import ImpatientClock, settled
+from support.processes import until
+
+READY = 'print(\'{"event": "ready"}\', flush=True)'
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+WAITS = "; import signal; signal.pause()"
+
+
+def pool(tmp_path: Path, clock: ImpatientClock, code: str, drain_s: float = 60.0) -> PoolProcess:
+    # Each start leaves a line, so that a test can count them.
+    counted = f"open({str(tmp_path / 'starts')!r}, 'a').write('x'); " + code
+    return PoolProcess([sys.executable, "-I", "-c", counted], clock, start_s=20.0, drain_s=drain_s)
+
+
+def starts(tmp_path: Path) -> int:
+    return len((tmp_path / "starts").read_text())
+
+
+async def test_a_pool_that_is_killed_again_and_again_is_started_quickly_each_time(tmp_path: Path) -> None:
+    clock = ImpatientClock()
+    process = pool(tmp_path, clock, READY + WAITS)
+    await process.start()
+    watching = asyncio.create_task(process.watch())
+    for count in range(2, 6):
+        former = process.pid
+        assert former is not None
+        os.kill(former, signal.SIGKILL)
+        await until(lambda: process.pid != former and starts(tmp_path) == count and process.is_ready)  # noqa: B023
+    assert clock.slept == [RESTART_AFTER_S[0]] * 4
+    await process.stop()
+    watching.cancel()
+
+
+async def test_a_pool_that_ends_by_itself_is_started_ever_more_slowly(tmp_path: Path) -> None:
+    clock = ImpatientClock()
+    process = pool(tmp_path, clock, READY + "; raise SystemExit(3)")
+    await process.start()
+    watching = asyncio.create_task(process.watch())
+    await until(lambda: len(clock.slept) >= 5)
+    await process.stop()
+    watching.cancel()
+    assert clock.slept[:5] == [*RESTART_AFTER_S, RESTART_AFTER_S[-1]]
+
+
+async def test_a_hurried_pool_that_is_deaf_is_ended_long_before_its_drain_would_be_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_process, "HURRY_S", 0.3)
+    process = pool(tmp_path, ImpatientClock(), DEAF + READY + "\nwhile True: signal.pause()")
+    await process.start()
+    stopping = asyncio.create_task(process.stop())
+    await settled(1)
+    process.hurry()
+    await asyncio.wait_for(stopping, 10)
