@@ -27,6 +27,10 @@ errors-current:
 test:
     {{python}} -m pytest -n 2
 
+# Random kills, as CI makes them; docs/how-to/load-test-kills.md has the soak.
+kills rounds="100":
+    .venv/bin/prreview load-test --agent scripted --burst 4 --kill-worker --kill-server --rounds {{rounds}}
+
 # The lines that no test reaches; children are counted too.
 coverage:
     {{python}} -m coverage erase

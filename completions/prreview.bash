@@ -28,6 +28,8 @@ _prreview() {
         'load-test:--rate') COMPREPLY=(); return ;;
         'load-test:--agent') COMPREPLY=($(compgen -W 'claude scripted' -- "$cur")); return ;;
         'load-test:--report') compopt -o default; COMPREPLY=(); return ;;
+        'load-test:--rounds') COMPREPLY=(); return ;;
+        'load-test:--seed') COMPREPLY=(); return ;;
         'replay-webhook:--event') COMPREPLY=(); return ;;
         'replay-webhook:--times') COMPREPLY=(); return ;;
         'replay-webhook:--url') COMPREPLY=(); return ;;
@@ -48,7 +50,7 @@ _prreview() {
         'work') options='-p --profile --workers --until-empty --max-jobs --ops-port --allow-unsandboxed -h --help' verbs='' ;;
         'review') options='-p --profile --local --repo --post --no-post --fail-on --require --again --format --json --output --allow-unsandboxed -h --help' verbs='' ;;
         'enqueue') options='-p --profile --sha --again --priority --wait --json -h --help' verbs='' ;;
-        'load-test') options='--burst --workers --duplicates --rate --agent --json --report -p --profile -h --help' verbs='' ;;
+        'load-test') options='--burst --workers --duplicates --rate --agent --json --report -p --profile --kill-worker --kill-server --rounds --seed -h --help' verbs='' ;;
         'replay-webhook') options='-p --profile --event --times --concurrent --url --json -h --help' verbs='' ;;
         'drill') options='--agent --json -h --help' verbs='' ;;
         'status') options='-p --profile -w --watch --json -h --help' verbs='' ;;

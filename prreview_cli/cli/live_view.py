@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
-    from prreview_cli.trials.load_test import Options, Progress
+    from prreview_cli.trials.progress import Options, Progress
     from prreview_cli.trials.verdict import Sample
 
 LINE_EVERY_S = 0.5
@@ -50,7 +51,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._phase, self._last = "", (0, 0, 0)
-        self._at = -LINE_EVERY_S
+        self._at, self._kills = -LINE_EVERY_S, 0
 
     def __call__(self, progress: Progress) -> None:
         if progress.phase != self._phase:
@@ -60,8 +61,17 @@ class Lines:
                     say(sentence)
             self._phase = progress.phase
             say(f"{progress.phase} …")
-        if progress.samples:
+        if progress.options.in_rounds:
+            self._rounds(progress)
+        elif progress.samples:
             self._sample(progress.samples[-1], len(progress.acks))
+
+    def _rounds(self, progress: Progress) -> None:
+        at, rounds = progress.samples[-1].t_s if progress.samples else 0.0, progress.options.rounds
+        for kill in progress.kills[self._kills :]:
+            done = f"{kill.victim} killed after {kill.after_s:.2f} s; posted {_posted(progress)}"
+            say(f"{at:6.1f} s  round {kill.round} of {rounds}: {done}")
+        self._kills = len(progress.kills)
 
     def _sample(self, sample: Sample, acks: int) -> None:
         numbers = sample.queued, sample.in_flight, sample.posted
@@ -77,7 +87,27 @@ def told(options: Options) -> str:
     limits = f" · the limits of {options.limits.profile}" if options.limits.profile else ""
     agent = "the real Claude CLI" if options.agent == "claude" else "the scripted agent"
     work = f"{_count(options.burst, 'webhook')} {pace}{again} · {_count(options.workers, 'worker')}"
-    return f"{work} · {agent}, model and host simulated{limits}"
+    return f"{_told_rounds(options)}{work} · {agent}, model and host simulated{limits}"
+
+
+def _told_rounds(options: Options) -> str:
+    if not options.in_rounds:
+        return ""
+    killed = f", killing {' or '.join(options.victims)}" if options.victims else ""
+    return f"{_count(options.rounds, 'round')}{killed}, seed {options.seed} · "
+
+
+def _round(progress: Progress) -> str:
+    return f"round {progress.round} of {progress.options.rounds}"
+
+
+def _killed(progress: Progress) -> str:
+    counts = Counter(kill.victim for kill in progress.kills)
+    return "".join(f", {victim} killed {counts[victim]} times" for victim in progress.options.victims)
+
+
+def _posted(progress: Progress) -> int:
+    return progress.samples[-1].posted if progress.samples else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +144,8 @@ def picture(progress: Progress, width: int, encoding: str) -> Group:
         Text(""),
         *(row.drawn(width, encoding) for row in _rows(options, progress.samples)),
         Text(""),
-        Text.assemble(f"acknowledged {acks.count} of {options.burst * (options.duplicates + 1)}", (times, "dim")),
+        Text.assemble(f"acknowledged {acks.count} of {options.reviews * (options.duplicates + 1)}", (times, "dim")),
+        *([Text(f"{_round(progress)}{_killed(progress)}")] if options.in_rounds else ()),
         Text.assemble(progress.phase, (f"  {clock}", "dim")),
     )
 
@@ -127,7 +158,7 @@ def _rows(options: Options, samples: Sequence[Sample]) -> Iterator[_Row]:
     reviews = [sample.in_flight for sample in samples]
     words = f"{flying} of {options.bound}"
     yield _Row("in flight", "cyan", reviews, max([*reviews, options.bound + options.bound // 4 + 1]), words, options.bound)
-    yield _Row("posted", "green", [sample.posted for sample in samples], options.burst, f"{posted} of {options.burst}")
+    yield _Row("posted", "green", [sample.posted for sample in samples], options.reviews, f"{posted} of {options.reviews}")
 
 
 def cell_lacks(missing: Sequence[str]) -> list[str]:

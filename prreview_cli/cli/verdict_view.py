@@ -35,6 +35,9 @@ def print_result(result: Result) -> None:
     acks = result.acks
     figures = f"p50 {acks.p50_ms:.1f} ms, p99 {acks.p99_ms:.1f} ms, max {acks.max_ms:.1f} ms"
     console.print(Text(f"acknowledged {acks.count}: {figures}; drained in {result.drain_s:.1f} s"))
+    if (killing := result.observed.killing) is not None:
+        killed = ", ".join(f"{victim} {count}" for victim, count in killing.kills.items() if count) or "nothing"
+        console.print(Text(f"rounds {killing.rounds}, drawn with --seed {killing.seed}; killed: {killed}"))
     console.print()
     console.print(_courses(result, min(_COURSE, console.width - 24), console.encoding))
     console.print()

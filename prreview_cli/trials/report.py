@@ -12,7 +12,7 @@ from importlib.resources import files
 from string import Template
 
 from prreview_cli.trials import drawing
-from prreview_cli.trials.load_test import Options
+from prreview_cli.trials.progress import Options
 from prreview_cli.trials.verdict import Result
 
 
@@ -75,6 +75,11 @@ def _options(options: Options) -> list[tuple[str, str]]:
         ("duplicates", str(options.duplicates)),
         ("rate", "all at once" if options.rate is None else f"{options.rate:g} a second"),
         ("agent", options.agent),
+        *(
+            [("rounds", str(options.rounds)), ("kills", " or ".join(options.victims) or "nothing"), ("seed", str(options.seed))]
+            if options.in_rounds
+            else []
+        ),
         ("limits of", options.limits.profile or "the trial's own profile"),
     ]
 

@@ -70,6 +70,11 @@ class ServerProcess:
         """Whether it has ended without being asked."""
         return self._process.returncode is not None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def failed(self, what: str) -> TrialFailed:
         """The error to raise, with the server's last words."""
         words = last_words(self._folder)
@@ -110,7 +115,7 @@ class ServerProcess:
 
     @staticmethod
     async def _read_on(stream: asyncio.StreamReader, file: Path) -> None:
-        with file.open("wb") as kept:
+        with file.open("ab") as kept:
             while said := await stream.read(1 << 16):
                 kept.write(said)
 
@@ -118,7 +123,7 @@ class ServerProcess:
 @asynccontextmanager
 async def serving(arguments: Sequence[str], folder: Path, command: Sequence[str] = SERVE) -> AsyncIterator[ServerProcess]:
     """A server that is ready; on leaving it is ended, however that comes about. Its home is `folder`."""
-    with (folder / "serve.log").open("wb") as errors:
+    with (folder / "serve.log").open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
             *_tied_to_us([*command, *arguments]),
             stdin=subprocess.DEVNULL,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from prreview_cli.trials.simulators.code_host import CodeHost
 from prreview_cli.trials.simulators.conversation import Conversation, Script
 from prreview_cli.trials.simulators.github_state import Hosted, StoredReview
 from prreview_cli.trials.simulators.model_api import ModelApi, pull_number
+from prreview_cli.trials.simulators.moments import Moment
 from prreview_cli.trials.simulators.webhooks import Delivery, signed
 from prreview_cli.trials.temporary_profile import Keys
+from prreview_cli.trials.witness import Witness
 
 REPOSITORY = "octo/shop"
 TURNS, FIRST_TURN_S, TURN_S = 3, 1.5, 0.15
@@ -52,22 +55,29 @@ class Stand:
     remember: bool = False
     keys: Keys = field(default_factory=Keys)
     activity: Activity = field(default_factory=Activity)
+    witness: Witness = field(default_factory=Witness)
     host: CodeHost = field(init=False)
     model: ModelApi = field(init=False)
     hosted: Hosted = field(init=False)
     profile: Path = field(init=False)
     server: ServerProcess = field(init=False)
+    _serving: Callable[[], AbstractAsyncContextManager[ServerProcess]] = field(init=False)
+    _running: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
-        self.host = CodeHost(self.folder / "repositories", self.clock, self.keys.host_token, observer=self.activity.observe)
+        self.host = CodeHost(self.folder / "repositories", self.clock, self.keys.host_token, observer=self._observe)
         self.model = ModelApi(
             self.clock,
             self.keys.model_api_key,
             ordinary(),
             naming=_review_of,
-            observer=self.activity.observe,
+            observer=self._observe,
             remember=self.remember,
         )
+
+    def _observe(self, moment: Moment) -> None:
+        self.activity.observe(moment)
+        self.witness.observe(moment)
 
     async def open(self, stack: AsyncExitStack, pulls: int) -> None:
         """Start the simulators, with so many pull requests."""
@@ -92,7 +102,23 @@ class Stand:
             arguments += ["--agent", self.agent]
         if allow_unsandboxed:
             arguments.append("--allow-unsandboxed")
-        self.server = await stack.enter_async_context(serving(arguments, self.folder, command))
+        self._serving = partial(serving, arguments, self.folder, command)
+        await stack.enter_async_context(self._running)
+        await self.serve_again()
+
+    async def serve_again(self) -> None:
+        """Start a server, after the former one has ended. TrialFailed if it does not begin."""
+        await self._running.aclose()
+        self.server = await self._running.enter_async_context(self._serving())
+
+    @property
+    def database(self) -> Path:
+        """The server's."""
+        return self.folder / "state" / "queue.db"
+
+    async def more(self, numbers: Sequence[int]) -> None:
+        """Open so many pull requests more, with these numbers."""
+        await asyncio.to_thread(self.host.add_pulls, self.hosted, numbers)
 
     def delivery(self, number: int, action: str = "opened") -> Delivery:
         """A signed webhook about a pull request as it is now."""

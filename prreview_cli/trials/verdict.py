@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from prreview_cli.trials.burst import PATIENCE_S, Ack, Acks, summary
+from prreview_cli.trials.kills import Victim
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Killing:
+    """What was killed, in bursts of `burst` drawn from `seed`, and what was seen of it: reviews of another head than the
+    pull request's, requests to the model for a review that was stored already and for one whose worker had been dead for
+    more than a second, and processes that outlived their worker by more than five."""
+
+    burst: int
+    rounds: int
+    seed: int
+    kills: Mapping[str, int]
+    wrong_heads: int = 0
+    needless: int = 0
+    orphaned: int = 0
+    left_over: tuple[str, ...] = ()
+
+    def promises(self) -> tuple[Promise, ...]:
+        """What is promised beyond a burst that is left in peace."""
+        left = f", such as {self.left_over[0]}" if self.left_over else ""
+        return (
+            Promise("Right head", self.wrong_heads == 0, f"{self.wrong_heads} reviews of another head"),
+            Promise("Paid once", self.needless == 0, f"{self.needless} model calls after a stored review"),
+            Promise("Silent when killed", self.orphaned == 0, f"{self.orphaned} model calls later than 1 s after their worker was killed"),
+            Promise("Nothing left over", not self.left_over, f"{len(self.left_over)} processes 5 s after their worker's end{left}"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +57,7 @@ class Observed:
     exit_code: int
     per_repository: int = 0
     calls_per_review: int = 1
+    killing: Killing | None = None
 
     @property
     def bound(self) -> int:
@@ -89,10 +117,10 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The schema of SPEC, section 9."""
-        seen = self.observed
+        seen, killing = self.observed, self.observed.killing
         return {
             "schema_version": SCHEMA_VERSION,
-            "burst": len(seen.reviews),
+            "burst": killing.burst if killing else len(seen.reviews),
             "workers": seen.workers,
             "agent": self.agent,
             "acks": asdict(self.acks),
@@ -105,6 +133,9 @@ class Result:
             "timeline": [asdict(sample) for sample in self.timeline],
             "verdict": "broken" if self.broken else "kept",
             "broken": list(self.broken),
+            "rounds": killing.rounds if killing else 1,
+            "seed": killing.seed if killing else None,
+            "kills": {victim.value: killing.kills.get(victim, 0) if killing else 0 for victim in Victim},
         }
 
 
@@ -131,6 +162,7 @@ def judge(seen: Observed) -> tuple[Promise, ...]:
         Promise("Anchored", seen.refused == 0, f"{seen.refused} reviews refused by the host"),
         Promise("Within its routes", not seen.strayed, _strayed(seen.strayed)),
         Promise("Drained", seen.exit_code == 0, f"the server ended with exit code {seen.exit_code} after SIGTERM"),
+        *(seen.killing.promises() if seen.killing else ()),
     )
 
 

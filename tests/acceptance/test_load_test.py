@@ -111,11 +111,10 @@ def ended_by(number: signal.Signals, folder: Path) -> tuple[set[int], int]:
             process.kill()
 
 
-@pytest.mark.parametrize("option", ["--kill-worker", "--kill-server", "--rounds=3", "--shape=all"])
-def test_what_comes_later_is_refused_by_name(folder: Path, option: str) -> None:
-    done = load_test(folder, option)
+def test_what_comes_later_is_refused_by_name(folder: Path) -> None:
+    done = load_test(folder, "--shape=all")
     assert done.returncode == 2
-    assert option.split("=", maxsplit=1)[0] in done.stderr
+    assert "--shape" in done.stderr
     assert "not in this version yet" in done.stderr
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from prreview_cli.trials import stand
-from prreview_cli.trials.load_test import Options, Progress, run
+from prreview_cli.trials.load_test import run
+from prreview_cli.trials.progress import Options, Progress
 from prreview_cli.trials.server_process import TrialFailed
 from prreview_cli.trials.temporary_profile import Keys, write
 from prreview_cli.trials.verdict import Result

@@ -122,7 +122,7 @@ async def test_the_observer_is_told_of_each_request_about_a_review() -> None:
     async with ModelApi(MachineClock(), KEY, observer=moments.append) as api, httpx.AsyncClient(base_url=api.url) as client:
         for prompt in (DIFF, "about nothing"):
             await client.post("/v1/messages", json=request(prompt=prompt), headers={"authorization": f"Bearer {KEY}"})
-    assert [(moment.review, moment.what) for moment in moments] == [("7", What.ASKED), ("7", What.ANSWERED)]
+    assert [(moment.review, moment.what) for moment in moments] == [("7", What.MODEL_ASKED), ("7", What.ANSWERED)]
 
 
 async def test_a_hostile_model_calls_what_it_was_not_offered(api: ModelApi, client: httpx.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +16,9 @@ from prreview_cli.cli.trials import Agent, TrialAgentOption, run_trial
 from prreview_cli.core.errors import ExitCode, NotYetKept, UsageError
 
 if TYPE_CHECKING:
+    from prreview_cli.trials.kills import Victim
     from prreview_cli.trials.limits import Limits
-    from prreview_cli.trials.load_test import Options
+    from prreview_cli.trials.progress import Options
     from prreview_cli.trials.verdict import Result
 
 app = new_app()
@@ -41,24 +43,33 @@ def load_test(
             "--profile", "-p", metavar="NAME", help="Test with this profile's limits, and nothing else of it.", show_default=False
         ),
     ] = None,
-    kill_worker: Annotated[bool, typer.Option("--kill-worker", hidden=True)] = False,
-    kill_server: Annotated[bool, typer.Option("--kill-server", hidden=True)] = False,
-    rounds: Annotated[int | None, typer.Option(hidden=True)] = None,
+    kill_worker: Annotated[
+        bool, typer.Option("--kill-worker", help="Kill the worker with SIGKILL at a random moment of each round.")
+    ] = False,
+    kill_server: Annotated[
+        bool, typer.Option("--kill-server", help="The server; with --kill-worker one of them, or both at once.")
+    ] = False,
+    rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Make so many bursts, one after the other.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Draw what is killed, and when, as the round with this seed did.", show_default=False)
+    ] = None,
     shape: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Fire signed webhooks at a real server with real workers, over a simulated model and code host.
 
     Everything is temporary and on loopback, and no key is needed. Ends with 1 if a promise was broken.
     """
-    _refuse(kill_worker=kill_worker, kill_server=kill_server, rounds=rounds, shape=shape)
+    _refuse(shape=shape)
     from prreview_cli.cli.output import print_json, say  # noqa: PLC0415 - with the trial below, this is what the command loads
     from prreview_cli.cli.verdict_view import print_result, say_last_words  # noqa: PLC0415
-    from prreview_cli.trials.load_test import Options  # noqa: PLC0415
+    from prreview_cli.trials.progress import Options  # noqa: PLC0415
 
+    victims = _victims(kill_worker=kill_worker, kill_server=kill_server)
     if report is not None:
         _see_that_it_can_be_written(report)
     limits = _limits(profile, workers)
-    options = Options(burst, limits.workers, duplicates, rate, agent.value, limits)
+    seed = secrets.randbits(32) if seed is None else seed
+    options = Options(burst, limits.workers, duplicates, rate, agent.value, limits, victims, rounds, seed)
     result = run_trial(_watched(options))
     if report is not None:
         _write_report(report, options, result)
@@ -106,6 +117,20 @@ def _write_report(report: Path, options: Options, result: Result) -> None:
         report.write_text(page(options, result, machine(), SystemClock().now()), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"The report {report} cannot be written: {error.strerror}.", remedy="Name a file elsewhere.") from None
+
+
+def _victims(*, kill_worker: bool, kill_server: bool) -> tuple[Victim, ...]:
+    """What may be killed; UsageError where processes cannot be told apart."""
+    from prreview_cli.trials.families import can_be_seen  # noqa: PLC0415 - as above
+    from prreview_cli.trials.kills import Victim  # noqa: PLC0415
+
+    if not (kill_worker or kill_server):
+        return ()
+    if not can_be_seen():
+        raise UsageError("Killing needs /proc, by which a worker's processes are found.", remedy="Run it on Linux.")
+    if kill_worker and kill_server:
+        return tuple(Victim)
+    return (Victim.WORKER,) if kill_worker else (Victim.SERVER,)
 
 
 def _refuse(**options: object) -> None:

@@ -6,6 +6,7 @@ Faults are ordered through `faults`; whatever was asked is in `requests`, in ord
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from prreview_cli.trials.simulators.github_state import Hosted, Pull, StoredRevi
 from prreview_cli.trials.simulators.http import Cut, Request, Response
 from prreview_cli.trials.simulators.loopback import Loopback, Watch
 from prreview_cli.trials.simulators.moments import Moment, Observer, What, unobserved
-from prreview_cli.trials.simulators.repository import Commit, GitRepository, build
+from prreview_cli.trials.simulators.repository import Commit, GitRepository, build, grow
 
 API, GIT = "/api/v3", "/git"
 
@@ -107,6 +108,12 @@ class CodeHost:
         for number in range(1, pulls + 1):
             self._open(hosted, number, heads[f"refs/pull/{number}/head"], base)
         return hosted
+
+    def add_pulls(self, hosted: Hosted, numbers: Sequence[int]) -> None:
+        """Open pull requests with these numbers in a repository with the small project."""
+        base = hosted.base_tip()
+        for number, head in grow(hosted.git, numbers).items():
+            self._open(hosted, number, head, base)
 
     def open_pull(self, hosted: Hosted, number: int, *, author: str = "ada", association: str = "MEMBER", draft: bool = False) -> Pull:
         """The pull request whose head is at refs/pull/N/head."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -96,9 +96,14 @@ async def _write_body(writer: asyncio.StreamWriter, body: bytes | AsyncIterator[
     if isinstance(body, bytes):
         writer.write(body)
         return
-    async for piece in body:
-        writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        await writer.drain()
+    try:
+        async for piece in body:
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await writer.drain()
+    finally:
+        # Not left to the garbage collector: as long as it is open, a request counts as being answered.
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()
     writer.write(b"0\r\n\r\n")
 
 

@@ -143,7 +143,7 @@ class ModelApi:
     def _counted(self, asked: Asked) -> Any:
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
-        self._observe(asked, What.ASKED)
+        self._observe(asked, What.MODEL_ASKED)
         try:
             yield
         finally:

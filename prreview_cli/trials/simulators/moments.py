@@ -11,7 +11,8 @@ class What(StrEnum):
     """What happened."""
 
     PULL_READ = "pull_read"  # the host was asked for the pull request: the first thing a worker does
-    ASKED = "asked"  # any other request about this pull request, at the host or at the model
+    ASKED = "asked"  # any other request to the host about this pull request
+    MODEL_ASKED = "model_asked"  # the model was asked
     ANSWERED = "answered"  # a request about it was answered
     POSTED = "posted"  # a review of it was stored by the host
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -137,8 +137,14 @@ def build(path: Path, pulls: int) -> GitRepository:
     return repository
 
 
-def _pull(number: int) -> Commit:
-    return _commit(f"refs/pull/{number}/head", ":2" if number % 3 == 0 else ":3", small_project.pull_request(number))
+def grow(repository: GitRepository, numbers: Sequence[int]) -> dict[int, str]:
+    """The small project's pull requests of these numbers, added to those that `build` made; the head of each."""
+    before, tip = (repository.tip(f"{MAIN}{back}") for back in ("~1", ""))
+    return dict(zip(numbers, repository.make(_pull(number, before, tip) for number in numbers), strict=True))
+
+
+def _pull(number: int, before: str = ":2", tip: str = ":3") -> Commit:
+    return _commit(f"refs/pull/{number}/head", before if number % 3 == 0 else tip, small_project.pull_request(number))
 
 
 def _commit(ref: str, parent: str | None, change: Change) -> Commit:
@@ -169,4 +175,4 @@ def _span(start: bytes, length: bytes | None) -> tuple[int, int]:
     return first, first + count - 1
 
 
-__all__ = ["MAIN", "Commit", "Files", "GitRepository", "Hunk", "build", "git_environment"]
+__all__ = ["MAIN", "Commit", "Files", "GitRepository", "Hunk", "build", "git_environment", "grow"]

@@ -11,7 +11,7 @@ import pytest
 
 from prreview_cli.trials import drawing
 from prreview_cli.trials.burst import Ack
-from prreview_cli.trials.load_test import Options
+from prreview_cli.trials.progress import Options
 from prreview_cli.trials.report import page
 from prreview_cli.trials.verdict import Observed, Result, Sample, judge
 

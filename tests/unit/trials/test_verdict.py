@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from prreview_cli.trials.burst import Ack, Acks, summary
-from prreview_cli.trials.verdict import Observed, Result, Sample, judge
+from prreview_cli.trials.kills import Victim
+from prreview_cli.trials.verdict import Killing, Observed, Result, Sample, judge
 
 REVIEWS = ("octo/shop#1", "octo/shop#2")
 KEPT = Observed(
@@ -54,7 +55,7 @@ def test_a_review_whose_delivery_was_never_acknowledged_is_not_lost() -> None:
     assert broken(seen) == ["Acknowledged in time"]
 
 
-def test_the_json_has_the_fields_of_the_specification_and_no_others() -> None:
+def test_the_json_has_the_fields_of_the_specification_and_behind_them_those_of_the_rounds() -> None:
     seen = replace(KEPT, posted=(*REVIEWS, REVIEWS[0]))
     result = Result("scripted", seen, (Sample(0.0, 0, 0, 0), Sample(0.5, 1, 2, 0)), 1.25, judge(seen))
     assert result.to_json() == {
@@ -72,7 +73,32 @@ def test_the_json_has_the_fields_of_the_specification_and_no_others() -> None:
         "timeline": [{"t_s": 0.0, "queued": 0, "in_flight": 0, "posted": 0}, {"t_s": 0.5, "queued": 1, "in_flight": 2, "posted": 0}],
         "verdict": "broken",
         "broken": ["Once"],
+        "rounds": 1,
+        "seed": None,
+        "kills": {"worker": 0, "server": 0, "both": 0},
     }
+
+
+def test_in_rounds_the_json_has_one_burst_the_seed_and_what_was_killed() -> None:
+    killing = Killing(burst=1, rounds=2, seed=7, kills={Victim.WORKER: 2})
+    said = Result("scripted", replace(KEPT, killing=killing), (), 1.0, judge(KEPT)).to_json()
+    assert (said["burst"], said["posted"], said["rounds"], said["seed"]) == (1, 2, 2, 7)
+    assert said["kills"] == {"worker": 2, "server": 0, "both": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"wrong_heads": 1}, "Right head"),
+        ({"needless": 1}, "Paid once"),
+        ({"orphaned": 1}, "Silent when killed"),
+        ({"left_over": ("claude (7)",)}, "Nothing left over"),
+    ],
+)
+def test_what_must_not_happen_around_a_kill_breaks_its_promise_alone(change: dict[str, object], name: str) -> None:
+    killing = Killing(burst=2, rounds=1, seed=1, kills={Victim.BOTH: 1})
+    assert broken(replace(KEPT, killing=killing)) == []
+    assert broken(replace(KEPT, killing=replace(killing, **change))) == [name]  # type: ignore[arg-type]
 
 
 def test_percentiles_are_taken_of_the_accepted_deliveries_alone() -> None:
