@@ -9,13 +9,33 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     # `python -m` put the working directory first: a pull request's checkout could shadow every import below.
     del sys.path[0]
 
+# Only once nothing can be imported from the working directory.
+from prreview_cli.cli import interruption
+
 
 def main() -> None:
     """Run one command; ends by SystemExit with its exit code."""
+    interruption.guard()
     os.umask(0o077)  # whatever a command leaves behind is for this user alone
-    from prreview_cli.cli.root import run  # noqa: PLC0415 - only once nothing can be imported from the working directory
+    _open_what_is_closed()
+    from prreview_cli.cli.root import run  # noqa: PLC0415 - takes a moment, in which Ctrl-C must be in good hands already
 
-    run()
+    try:
+        run()
+    finally:
+        interruption.guard()
+
+
+def _open_what_is_closed() -> None:
+    """Lead a standard stream that was closed (`>&-`) nowhere: else the next file that is opened, perhaps the database,
+    would take its place and be written to."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 if __name__ == "__main__":

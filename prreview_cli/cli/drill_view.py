@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from prreview_cli.cli.live_view import cell_lacks
-from prreview_cli.cli.output import PIPE_WIDTH, colours, safe, say
-from prreview_cli.cli.verdict_view import promises_table
+from prreview_cli.cli.output import colours, print_drawn, say
+from prreview_cli.cli.verdict_view import outcome, promises_table
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -90,13 +90,4 @@ def picture(progress: Progress) -> Group:
 
 def print_drilled(drilled: Drilled) -> None:
     """The result, on stdout: a line for each check."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.text import Text  # noqa: PLC0415
-
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    console = Console(markup=False, highlight=False, emoji=False, no_color=not colours(sys.stdout), width=width, soft_wrap=False)
-    console.print(promises_table(drilled.promises))
-    console.print()
-    kept = not drilled.broken
-    words = f"All kept, in {drilled.seconds:.0f} s." if kept else f"Broken: {safe(', '.join(drilled.broken))}."
-    console.print(Text(words, "bold green" if kept else "bold red"))
+    print_drawn(promises_table(drilled.promises), outcome(f"All kept, in {drilled.seconds:.0f} s.", drilled.broken))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
-from prreview_cli.cli.commands.later import refuse_later
-from prreview_cli.cli.output import say, say_error
+from prreview_cli.cli.help import App, Group
+from prreview_cli.cli.output import drop, say, say_error
 from prreview_cli.core.errors import ExitCode, PrreviewError
 from prreview_cli.telemetry.logs import NOTE
 
@@ -24,17 +22,9 @@ BROKEN_PIPE = 141
 PACKAGE = Path(__file__).parents[1]
 
 
-class Group(TyperGroup):
-    """A group of commands that refuses the verbs of later versions by name."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        refuse_later(ctx.info_name or "" if ctx.parent else "", args[0])
-        return super().resolve_command(ctx, args)
-
-
-def new_app(**settings: Any) -> typer.Typer:
+def new_app(**settings: Any) -> App:
     """The Typer application of a verb: plain help, no completion options of its own, no pretty tracebacks."""
-    return typer.Typer(
+    return App(
         cls=Group,
         add_completion=False,
         no_args_is_help=True,
@@ -55,16 +45,38 @@ def told_in_sentences() -> Iterator[None]:
         say_error(str(error), error.remedy)
         raise typer.Exit(int(error.exit_code)) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        drop(sys.stdout)
         raise typer.Exit(BROKEN_PIPE) from None
     except KeyboardInterrupt:
-        say("Interrupted.")
+        say("\nInterrupted." if sys.stderr.isatty() else "Interrupted.")  # a terminal has its ^C in the line
         raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
-    except Exception as error:
-        if type(error).__module__.startswith("typer"):  # its own ways of ending, and its usage errors (exit 2)
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
             raise
-        say_error(*_fault(error))
+        say_error(*_misuse(error))
+        raise typer.Exit(error.exit_code) from None
+    except Exception as error:
+        if type(error).__module__.startswith("typer"):  # its own ways of ending
+            raise
+        say_error(*(_unwritable() or _fault(error)))
         raise typer.Exit(int(ExitCode.BROKEN)) from None
+
+
+def _misuse(error: typer.TyperException) -> tuple[str, str]:
+    """What to say of words that are no command line."""
+    context = getattr(error, "ctx", None)
+    told = error.format_message().replace("Value error, ", "").rstrip(".")
+    return f"{told}.", f"See `{context.command_path if context else 'prreview'} --help`."
+
+
+def _unwritable() -> tuple[str, str] | None:
+    """What to say if stdout cannot be written: what it was given last is lost. None if it can."""
+    try:
+        sys.stdout.flush()  # what could not be written is still held, so that it fails once more
+    except OSError as error:
+        drop(sys.stdout)
+        return f"Standard output cannot be written: {error.strerror}.", "What it leads to needs room; then run the command again."
+    return None
 
 
 def _fault(error: Exception) -> tuple[str, str]:

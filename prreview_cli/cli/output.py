@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+from prreview_cli.cli.folding import folded
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 SCHEMA_VERSION = 1
+READABLE = 110
+"""Columns beyond which a line is hard to read."""
 PIPE_WIDTH = 10_000
 """Columns of a table that no terminal shows: nothing is folded for a program that reads lines."""
 
@@ -30,16 +39,16 @@ def safe(text: object) -> str:
 
 
 def say(text: str) -> None:
-    """A line, or a few, for the person at the terminal."""
-    _write(sys.stderr, text)
+    """A line, or a few, for the person at the terminal, folded there at its words."""
+    _tell("\n".join(_fitted(sys.stderr, safe(line), "") for line in text.split("\n")))
 
 
 def say_error(text: str, remedy: str = "") -> None:
     """What went wrong and, below it, what to do."""
     label = "\x1b[1;31merror:\x1b[0m" if colours(sys.stderr) else "error:"
-    lines = [safe(line) for line in text.split("\n")]
-    told = "\n".join([f"{label} {lines[0]}", *(f"  {line.strip()}" for line in lines[1:]), *([f"  {safe(remedy)}"] if remedy else [])])
-    _emit(sys.stderr, told)
+    first, *more = [safe(line).strip() for line in text.split("\n")]
+    told = [f"{label} {_fitted(sys.stderr, first, '       ').lstrip()}"]
+    _tell("\n".join([*told, *(_fitted(sys.stderr, line, "  ") for line in [*more, *([safe(remedy)] if remedy else [])])]))
 
 
 def print_text(text: str) -> None:
@@ -58,26 +67,50 @@ def print_event(data: Mapping[str, Any]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table of data; long cells are folded on a terminal and left whole elsewhere."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    """A table of data. On a terminal it is laid out in the columns there are; elsewhere each row is one line."""
+    from prreview_cli.cli.tables import layout  # noqa: PLC0415 - most commands print none
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(safe(cell)) for cell in row))
+    told = [[safe(cell) for cell in row] for row in rows]
+    laid = layout(columns, told, screen(sys.stdout) if sys.stdout.isatty() else None)
+    bold, plain = ("\x1b[1m", "\x1b[0m") if colours(sys.stdout) else ("", "")
+    heading = [f"{bold}{line}{plain}" for line in laid.record(columns)]
+    _emit(sys.stdout, "\n".join([*heading, *(line for row in told for line in laid.record(row))]))
+
+
+def print_drawn(*drawn: RenderableType) -> None:
+    """Drawings of rich as data, an empty line between them; the caller has made strangers' texts safe."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import
+
     terminal = sys.stdout.isatty()
-    Console(
-        file=sys.stdout,
+    console = Console(
         markup=False,
         highlight=False,
         emoji=False,
-        width=None if terminal else PIPE_WIDTH,
         no_color=not colours(sys.stdout),
-        force_terminal=terminal and colours(sys.stdout),
-    ).print(table)
+        force_terminal=colours(sys.stdout),
+        width=screen(sys.stdout) if terminal else PIPE_WIDTH,
+    )
+    with console.capture() as captured:
+        for number, each in enumerate(drawn):
+            if number:
+                console.print()
+            console.print(each)
+    _emit(sys.stdout, "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+
+
+def screen(stream: TextIO) -> int:
+    """How many columns the terminal has that a stream leads to; 80 where nobody knows."""
+    with suppress(OSError, ValueError):
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns) or 80
+    return 80
+
+
+def expect_a_reader() -> None:
+    """BrokenPipeError if nobody reads stdout any more, for a command that would else go on and notice it much later."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    if any(state & select.POLLERR for _, state in poll.poll(0)):
+        raise BrokenPipeError
 
 
 def colours(stream: TextIO) -> bool:
@@ -85,8 +118,33 @@ def colours(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def _fitted(stream: TextIO, line: str, indent: str) -> str:
+    """A line with its indent, folded where the stream leads to a terminal."""
+    text = line.lstrip()
+    indent += line[: len(line) - len(text)]
+    if not stream.isatty():
+        return indent + text
+    return "\n".join(indent + part for part in folded(text, max(20, min(screen(stream), READABLE) - len(indent))))
+
+
 def _write(stream: TextIO, text: str) -> None:
     _emit(stream, "\n".join(safe(line) for line in text.split("\n")))
+
+
+def _tell(text: str) -> None:
+    """Words to stderr. If nobody can be told, that is no reason to stop."""
+    try:
+        _emit(sys.stderr, text)
+    except OSError:
+        drop(sys.stderr)
+
+
+def drop(stream: TextIO) -> None:
+    """Lead a stream that cannot be written to nowhere, or the interpreter complains of it at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _emit(stream: TextIO, text: str) -> None:

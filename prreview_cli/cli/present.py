@@ -121,7 +121,8 @@ def _ended(job: Job) -> str:
         case State.SUPERSEDED:
             return f"{job.id} ended for a newer head or run. If none follows, `prreview enqueue` queues the live head."
         case State.SKIPPED:
-            return f"{job.id} was skipped: {job.reason or 'no reason is recorded.'} `prreview jobs retry {job.id}` queues it anew."
+            reason = (job.reason or "no reason is recorded").rstrip(".")
+            return f"{job.id} was skipped: {reason}. `prreview jobs retry {job.id}` queues it anew."
     return f"{job.id} is dead. {_remedy(job)}"
 
 

@@ -10,7 +10,8 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from prreview_cli import __version__
-from prreview_cli.cli.frame import Group, new_app, told_in_sentences
+from prreview_cli.cli.frame import new_app, told_in_sentences
+from prreview_cli.cli.help import Group
 
 COMMANDS = {
     "serve": "Receive webhooks and review the pull requests they name.",
@@ -18,9 +19,9 @@ COMMANDS = {
     "review": "Review one pull request now, and wait for it.",
     "enqueue": "Queue one pull request by hand.",
     "load-test": "Fire webhooks at real processes; needs no key.",
-    "replay-webhook": "Deliver a stored webhook or a file once more, or many times.",
+    "replay-webhook": "Deliver a stored webhook or a file again, or many times.",
     "drill": "Prove four promises against real processes; needs no key.",
-    "status": "Show the queue, what is in flight, pauses and today's spend.",
+    "status": "Show the queue, reviews in flight, pauses, today's spend.",
     "jobs": "List, show, retry and cancel jobs, the dead ones too.",
     "why": "Tell everything that happened to one pull request.",
     "audit-logs": "Search logs for the profile's secrets, in every encoding.",
@@ -47,6 +48,10 @@ class Root(Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, listed, rest = super().resolve_command(ctx, args)
         return name, listed and load(name), rest
+
+    def make_context(self, *words: Any, **settings: Any) -> Any:
+        with told_in_sentences():
+            return super().make_context(*words, **settings)
 
     def invoke(self, ctx: Any) -> Any:
         with told_in_sentences():

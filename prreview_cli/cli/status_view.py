@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prreview_cli.cli.charts import bar, blocks
 from prreview_cli.cli.formats import duration, moment, short_moment
 from prreview_cli.cli.output import safe
+from prreview_cli.cli.wrapping import labelled
 from prreview_cli.core.circuit import Circuit, Mode
 from prreview_cli.core.job import AT_REST, Job, State
 from prreview_cli.core.ports.store import Beat, Depth, Pause, Store
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 SHOWN = (State.QUEUED, State.SCHEDULED, State.RUNNING, State.DEAD)
 RATE = timedelta(hours=1)
+_OTHER_ROWS = 18
+"""Rows of a picture besides the jobs in flight, with room for a reason of a few lines."""
 LAST_JOBS = 1000
 """Jobs a state among which the last hour's are looked for, so that a look costs the same behind a million."""
 
@@ -111,9 +114,9 @@ async def read(profile: Profile, store: Store, now: datetime) -> Glance:
     )
 
 
-def lines(glance: Glance) -> list[str]:
+def lines(glance: Glance, columns: int) -> list[str]:
     """For a person, once."""
-    return [f"{label:<16}{text}" for label, text in _facts(glance)]
+    return [labelled(f"{label:<16}", text, columns) for label, text in _facts(glance, len(glance.running))]
 
 
 def short(glance: Glance) -> str:
@@ -128,8 +131,11 @@ def short(glance: Glance) -> str:
     return ", ".join(parts)
 
 
-def picture(glance: Glance, columns: int, encoding: str) -> Group:
-    """For a terminal, drawn again and again: the facts, with a bar where there is a bound."""
+def picture(glance: Glance, columns: int, rows: int, encoding: str) -> Group:
+    """For a terminal of that size, drawn again and again: the facts, with a bar where there is a bound.
+
+    The last line is empty: there the terminal writes its ^C, which would else move the picture.
+    """
     from rich.console import Group  # noqa: PLC0415 - slow to import
     from rich.text import Text  # noqa: PLC0415
 
@@ -139,16 +145,20 @@ def picture(glance: Glance, columns: int, encoding: str) -> Group:
     money = bar(round(glance.usd_today * 1000), max(1, round(model.max_usd_per_day * 1000)), room, drawing)
     bars = {"in flight": (slots, "cyan"), "spent today": (money, "yellow")}
     shown = [Text.assemble(("status  ", "bold"), short_moment(glance.now), "   Ctrl-C ends"), Text("")]
-    for label, text in _facts(glance):
+    urgent = False
+    for label, text in _facts(glance, max(1, rows - _OTHER_ROWS)):
         drawn = bars.get(label, ("", ""))
-        style = "bold red" if label == "waiting" or (label == "paused" and glance.pause is not None) else ""
-        gap = "  " if drawn[0] else ""
-        shown.append(Text.assemble(f"{label:<16}", drawn, gap, (safe(text), style), overflow="ellipsis", no_wrap=not style))
-    return Group(*shown)
+        urgent = label == "waiting" or (glance.pause is not None and label == "paused") or (urgent and not label)
+        if urgent:  # the reason says what to do, so all of it is shown
+            shown.append(Text(labelled(f"{label:<16}", text, columns), "bold red"))
+        else:
+            shown.append(Text.assemble(f"{label:<16}", drawn, "  " if drawn[0] else "", safe(text), overflow="ellipsis", no_wrap=True))
+    return Group(*shown, Text(""))
 
 
-def _facts(glance: Glance) -> list[tuple[str, str]]:
-    """A label and what is to be said; a continued line has an empty label."""
+def _facts(glance: Glance, most: int) -> list[tuple[str, str]]:
+    """A label and what is to be said; a continued line has an empty label. Of the jobs in flight `most` are named."""
+    more = len(glance.running) - most
     workers, model, dead = glance.profile.workers, glance.profile.model, glance.count(State.DEAD)
     oldest = "" if glance.oldest_s is None else f"  the oldest for {duration(glance.oldest_s)}"
     return [
@@ -156,7 +166,8 @@ def _facts(glance: Glance) -> list[tuple[str, str]]:
         ("queued", f"{glance.count(State.QUEUED)}{oldest}"),
         ("scheduled", str(glance.count(State.SCHEDULED))),
         ("in flight", f"{glance.count(State.RUNNING)} of {workers.count}"),
-        *(("", f"{job.id}  {job.repository}#{job.number}  for {duration(glance.held_s(job))}") for job in glance.running),
+        *(("", f"{job.id}  for {duration(glance.held_s(job))}  {job.repository}#{job.number}") for job in glance.running[:most]),
+        *([("", f"and {more} more")] if more > 0 else []),
         ("dead", f"{dead}" + ("  see `prreview jobs list --state dead`" if dead else "")),
         ("last hour", _rate(glance)),
         *([] if glance.review_s is None else [("a review takes", f"{duration(glance.review_s)} on average")]),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prreview_cli.cli.charts import blocks, evenly, sparkline
-from prreview_cli.cli.output import PIPE_WIDTH, colours, safe, say
+from prreview_cli.cli.output import PIPE_WIDTH, print_drawn, safe, say, screen
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,32 +20,28 @@ _COURSE = 60
 
 def print_result(result: Result) -> None:
     """Print it on stdout."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.text import Text  # noqa: PLC0415
-
-    terminal = sys.stdout.isatty()
-    console = Console(
-        markup=False,
-        highlight=False,
-        emoji=False,
-        no_color=not colours(sys.stdout),
-        width=None if terminal else PIPE_WIDTH,
-        soft_wrap=False,
-    )
+    room = screen(sys.stdout) if sys.stdout.isatty() else PIPE_WIDTH
     acks = result.acks
     figures = f"p50 {acks.p50_ms:.1f} ms, p99 {acks.p99_ms:.1f} ms, max {acks.max_ms:.1f} ms"
-    console.print(Text(f"acknowledged {acks.count}: {figures}; drained in {result.drain_s:.1f} s"))
-    if (killing := result.observed.killing) is not None:
-        killed = ", ".join(f"{victim} {count}" for victim, count in killing.kills.items() if count) or "nothing"
-        console.print(Text(f"rounds {killing.rounds}, drawn with --seed {killing.seed}; killed: {killed}"))
-    console.print()
-    console.print(_courses(result, min(_COURSE, console.width - 24), console.encoding))
-    console.print()
-    console.print(promises_table(result.promises))
-    console.print()
-    kept = not result.broken
-    words = "All promises kept." if kept else f"Broken: {', '.join(result.broken)}."
-    console.print(Text(words, "bold green" if kept else "bold red"))
+    print_drawn(
+        _text(f"acknowledged {acks.count}: {figures}; drained in {result.drain_s:.1f} s", ""),
+        *_killing(result),
+        _courses(result, max(20, min(_COURSE, room - 24)), sys.stdout.encoding),
+        promises_table(result.promises),
+        outcome("All promises kept.", result.broken),
+    )
+
+
+def _killing(result: Result) -> list[Text]:
+    if (killing := result.observed.killing) is None:
+        return []
+    killed = ", ".join(f"{victim} {count}" for victim, count in killing.kills.items() if count) or "nothing"
+    return [_text(f"rounds {killing.rounds}, drawn with --seed {killing.seed}; killed: {killed}", "")]
+
+
+def outcome(kept: str, broken: Sequence[str]) -> Text:
+    """The last line: that all is kept, or what is broken."""
+    return _text(f"Broken: {safe(', '.join(broken))}.", "bold red") if broken else _text(kept, "bold green")
 
 
 def say_last_words(words: Sequence[str]) -> None:

@@ -132,6 +132,31 @@ def test_at_a_terminal_the_value_is_asked_twice_and_not_echoed(tmp_path: Path, e
     assert bool(kept(tmp_path)) == (code == 0)
 
 
+def test_ctrl_c_at_the_prompt_ends_with_130_and_keeps_nothing(tmp_path: Path, environ: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", PROGRAM, "secret", "set", "model_api_key"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "TERM": "dumb", **environ},
+    )
+    os.close(theirs)
+    try:
+        shown = _answer(ours, "Value of model_api_key", "half a value\x03") + _rest(ours)
+        assert process.wait(timeout=30) == 130
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+    assert shown.splitlines()[-1] == "Interrupted."
+    assert "Traceback" not in shown
+    assert "half a value" not in shown
+    assert kept(tmp_path) == {}
+
+
 def _answer(terminal: int, prompt: str, value: str) -> str:
     shown = ""
     while prompt not in shown:

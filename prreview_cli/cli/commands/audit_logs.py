@@ -30,12 +30,12 @@ class Rules(StrEnum):
 
 
 @app.command(
-    epilog="Example: prreview audit-logs -p prod /var/log/nginx ci.log.zst; journalctl -u prreview | prreview audit-logs -p prod -"
+    epilog="Example: prreview audit-logs -p prod /var/log/nginx ci.log.zst\nExample: journalctl -u prreview | prreview audit-logs -p prod -"
 )
 def audit_logs(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH…]", help="Files, folders, or - for stdin. Default: the profile's state folder and database."),
+        typer.Argument(metavar="PATH", help="Files, folders, or - for stdin. Default: the profile's state folder and database."),
     ] = None,
     profile: ProfileOption = None,
     all_profiles: Annotated[bool, typer.Option("--all-profiles", help="Look for the secrets of every profile there is.")] = False,

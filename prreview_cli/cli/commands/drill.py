@@ -30,7 +30,9 @@ class Check(StrEnum):
 
 @app.command(epilog="Example: prreview drill revoked-key")
 def drill(
-    check: Annotated[Check, typer.Argument(help="One check, or all of them on one server.")] = Check.ALL,
+    check: Annotated[
+        Check, typer.Argument(metavar="CHECK", help=f"One of {', '.join(list(Check)[:-1])}; or all of them on one server.")
+    ] = Check.ALL,
     agent: TrialAgentOption = Agent.CLAUDE,
     as_json: JsonOption = False,
 ) -> None:

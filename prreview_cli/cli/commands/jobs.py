@@ -13,6 +13,7 @@ from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption, ProfileOption
 from prreview_cli.cli.output import print_json, print_table, print_text, say
 from prreview_cli.cli.running import house_of, with_store
+from prreview_cli.cli.wrapping import labelled, width
 from prreview_cli.core.errors import UsageError
 from prreview_cli.core.job import Job, State
 from prreview_cli.core.ports.store import Attempt, Pause, Store
@@ -27,7 +28,7 @@ ON_A_TERMINAL = 50
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `jobs list` gives it.", show_default=False)]
 
 
-@app.callback()
+@app.callback(epilog="Example: prreview jobs list -p prod --state dead")
 def jobs() -> None:
     """List, show, retry and cancel jobs, the dead ones too."""
 
@@ -35,7 +36,9 @@ def jobs() -> None:
 @app.command("list", epilog="Example: prreview jobs list -p prod --state dead --json")
 def list_(
     profile: ProfileOption = None,
-    states: Annotated[list[State] | None, typer.Option("--state", help="Only jobs in this state; may be repeated.")] = None,
+    states: Annotated[
+        list[State] | None, typer.Option("--state", metavar="STATE", help=f"Only jobs in this state; may be repeated: {', '.join(State)}.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List jobs, newest first: all of them with --json, the newest 50 on a terminal."""
@@ -108,7 +111,7 @@ def _tell(job: Job, told: str, as_json: bool) -> None:
         print_json({"job": job_json(job)})
         say(told)
     else:
-        print_text(told)
+        print_text(labelled("", told, width()))
 
 
 async def _read(store: Store, id_: str) -> tuple[Job, list[Attempt], Review | None]:
@@ -138,11 +141,14 @@ def _lines(job: Job, attempts: list[Attempt], review: Review | None) -> list[str
         counts = ", ".join(f"{count} {severity}" for severity, count in review.counts().items())
         place = "not posted yet" if review.review_id is None else f"posted as {review.review_id}"
         facts.append(("review", f"{review.status}: {counts}; {review.usage.usd:.4f} USD; {place}"))
-    return [f"{name:<14}{value}" for name, value in facts] + [_attempt_line(attempt) for attempt in attempts]
+    columns = width()
+    told = [labelled(f"{name:<14}", str(value), columns) for name, value in facts]
+    return told + [line for attempt in attempts for line in _attempt_lines(attempt, columns)]
 
 
-def _attempt_line(attempt: Attempt) -> str:
+def _attempt_lines(attempt: Attempt, columns: int) -> list[str]:
     ended = "still held" if attempt.ended is None else f"{attempt.outcome} after {(attempt.ended - attempt.started).total_seconds():.1f} s"
     cost = f"{attempt.cost.model_calls} model calls, {attempt.cost.usd:.4f} USD"
     why = ": ".join(part for part in (attempt.failure, attempt.reason) if part)
-    return f"  {short_moment(attempt.started)}  claim {attempt.claim}  {ended}  {cost}" + (f"\n      {why}" if why else "")
+    head = labelled(f"  {short_moment(attempt.started)}  ", f"claim {attempt.claim}  {ended}  {cost}", columns)
+    return [head, *([labelled("      ", why, columns)] if why else [])]

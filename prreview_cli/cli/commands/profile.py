@@ -38,17 +38,17 @@ from prreview_cli.telemetry import harden_process
 
 app = new_app()
 
-NameArgument = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The profile; default: the chosen one.", show_default=False)]
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="The profile; default: the chosen one.", show_default=False)]
 
 
-@app.callback()
+@app.callback(epilog="Example: prreview profile create prod --template prod")
 def profile() -> None:
     """Create, show, check and change profiles."""
 
 
-@app.command("create", epilog='Example: prreview profile create prod --template prod --set host.repositories="octo/*"')
+@app.command("create", epilog="Example: prreview profile create prod --set host.repositories='octo/*'")
 def create(
-    name: Annotated[str, typer.Argument(help="The profile's and its environment's name.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The profile's and its environment's name.", show_default=False)],
     template: Annotated[str | None, typer.Option(help=f"What to begin with: {', '.join(TEMPLATES)}.", show_default=False)] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key at once; may be repeated.")] = None,
 ) -> None:

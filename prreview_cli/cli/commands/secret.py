@@ -22,7 +22,7 @@ app = new_app()
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(SecretName)}.", show_default=False)]
 
 
-@app.callback()
+@app.callback(epilog="Example: prreview secret set host_token -p prod")
 def secret() -> None:
     """Put secrets into the keyring, and list or remove them."""
 

@@ -9,8 +9,8 @@ import typer
 
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption
-from prreview_cli.cli.output import print_json, print_text
-from prreview_cli.cli.wrapping import READABLE, labelled, width
+from prreview_cli.cli.output import READABLE, print_json, print_text
+from prreview_cli.cli.wrapping import labelled, width
 
 app = new_app()
 

@@ -11,9 +11,10 @@ import typer
 from prreview_cli.cli.formats import short_moment
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption, ProfileOption
-from prreview_cli.cli.output import SCHEMA_VERSION, colours, print_event, print_json, print_text
+from prreview_cli.cli.output import SCHEMA_VERSION, colours, expect_a_reader, print_event, print_json, print_text
 from prreview_cli.cli.running import house_of, with_store
 from prreview_cli.cli.status_view import lines, picture, read, short
+from prreview_cli.cli.wrapping import width
 from prreview_cli.core.ports.store import Store
 from prreview_cli.wiring import House
 
@@ -37,7 +38,7 @@ def status(profile: ProfileOption = None, watch: WatchOption = False, as_json: J
     if as_json:
         print_json(glance.json())
     else:
-        print_text("\n".join(lines(glance)))
+        print_text("\n".join(lines(glance, width())))
 
 
 async def _watch(house: House, store: Store, *, as_json: bool) -> None:
@@ -56,7 +57,7 @@ async def _draw(house: House, store: Store) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             glance = await read(house.profile, store, house.clock.now())
-            live.update(picture(glance, console.width, console.encoding), refresh=True)
+            live.update(picture(glance, console.width, console.height, console.encoding), refresh=True)
             await store.changed(REDRAW_S)
 
 
@@ -70,5 +71,6 @@ async def _follow(house: House, store: Store, *, as_json: bool) -> None:
                 print_event({"schema_version": SCHEMA_VERSION, **glance.json()})
             else:
                 print_text(f"{short_moment(glance.now)}  {line}")
+        expect_a_reader()
         await house.clock.sleep(LINE_EVERY_S)
         await store.changed(REDRAW_S)

@@ -28,7 +28,7 @@ app = new_app()
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-@app.command(epilog="Example: prreview work -p prod --workers 2\n\nAs a short-lived job: prreview work -p prod --until-empty --max-jobs 20")
+@app.command(epilog="Example: prreview work -p prod --workers 2\nExample: prreview work -p prod --until-empty --max-jobs 20")
 def work(
     profile: ProfileOption = None,
     workers: Annotated[

@@ -67,7 +67,7 @@ async def test_an_outage_and_a_limit_are_shown_in_every_form(profile: Profile) -
         ("host", "limited", until["host"], "403."),
     ]
     assert "model open, host limited" in short(glance)
-    assert [line for line in lines(glance) if line.startswith("waiting")] == [
+    assert [line for line in lines(glance, 300) if line.startswith("waiting")] == [
         "waiting         The model is down; it is not asked until 12:00:03 UTC: 529.",
         "waiting         The code host asked to be left alone until 12:01:00 UTC: 403.",
     ]
@@ -86,7 +86,7 @@ async def test_the_json_has_what_the_specification_names_and_more_behind(glance:
 
 
 async def test_the_lines_say_the_same(glance: Glance) -> None:
-    told = "\n".join(lines(glance))
+    told = "\n".join(lines(glance, 100))
     for words in ("1  the oldest for 5 s", "1 of 2", "for 7 s", "jobs list --state dead", "1 posted", "1 alive, 2 slots", "Too dear."):
         assert words in told
 
@@ -98,14 +98,14 @@ async def test_an_alert_that_could_not_be_told_shows_in_every_form(glance: Glanc
     found = (await read(profile, MemoryStore(clock), clock.now())).untold
     failing = replace(glance, untold=found)
     assert failing.json()["alerts_untold"] == [asdict(untold)]
-    assert "hooks.example of 'paused' at 2026-01-02T03:00:00Z: ConnectionError" in "\n".join(lines(failing))
+    assert "hooks.example of 'paused' at 2026-01-02T03:00:00Z: ConnectionError" in "\n".join(lines(failing, 300))
     assert "hooks.example was not told" in short(failing)
     assert glance.json()["alerts_untold"] == []
-    assert "not told" not in "\n".join(lines(glance))
+    assert "not told" not in "\n".join(lines(glance, 300))
 
 
 async def test_without_a_pool_it_says_what_to_start(glance: Glance) -> None:
-    told = "\n".join(lines(replace(glance, pools=[])))
+    told = "\n".join(lines(replace(glance, pools=[]), 100))
     assert "start `prreview serve`" in told
 
 
@@ -114,10 +114,20 @@ async def test_without_a_pool_it_says_what_to_start(glance: Glance) -> None:
 async def test_the_picture_fits_and_takes_nothing_from_a_stranger_as_a_command(glance: Glance, columns: int, encoding: str) -> None:
     hostile = replace(glance, running=[replace(job, repository="octo/\x1b]0;x\x07\u202e") for job in glance.running])
     out = io.StringIO()
-    Console(file=out, width=columns, color_system=None).print(picture(hostile, columns, encoding))
+    Console(file=out, width=columns, color_system=None).print(picture(hostile, columns, 24, encoding))
     assert max(map(len, out.getvalue().splitlines())) <= columns
     assert not set(out.getvalue()) & set("\x1b\x07\u202e")
     assert encoding == "utf-8" or out.getvalue().replace("…", "").isascii()
+
+
+async def test_many_jobs_in_flight_do_not_push_the_picture_out_of_the_terminal(glance: Glance) -> None:
+    out = io.StringIO()
+    Console(file=out, width=80, color_system=None).print(picture(replace(glance, running=list(glance.running) * 40), 80, 24, "utf-8"))
+
+    assert len(out.getvalue().splitlines()) <= 24
+    assert "and 34 more" in out.getvalue()
+    assert "Too dear." in out.getvalue()
+    assert out.getvalue().endswith("\n\n"), "room for the ^C of the terminal"
 
 
 async def test_a_line_changes_with_the_facts_and_not_with_the_time(glance: Glance) -> None:
