@@ -7,7 +7,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -249,14 +249,14 @@ def local_snapshots(clone: Path, folder: Path) -> LocalSnapshots:
     return LocalSnapshots(clone, folder)
 
 
-def _agent(house: House, kind: AgentKind, folder: Path, *, confine: bool) -> Agent:
+def _agent(house: House, kind: AgentKind, folder: Path, layers: Collection[str]) -> Agent:
     if kind is AgentKind.SCRIPTED:
         from prreview_cli.agents.scripted import ScriptedAgent  # noqa: PLC0415 - for trials alone
 
         return ScriptedAgent()
     from prreview_cli.agents.claude import ClaudeAgent  # noqa: PLC0415 - only who reviews needs it
 
-    return ClaudeAgent(folder, confine=confine, redact=house.keyhole.redact)
+    return ClaudeAgent(folder, layers=layers, redact=house.keyhole.redact)
 
 
 @dataclass(frozen=True)
@@ -275,7 +275,7 @@ async def desk(house: House, store: Store, *, agent: AgentKind, cell: Cell, clon
     """A reviewer with its gateway and its scratch folder; of the code host's commits, or of those in a local clone."""
     profile, clock, workers = house.profile, house.clock, house.profile.workers
     async with house.gateway(store) as gateway, _scratch(house) as folder:
-        looker = _agent(house, agent, folder, confine=cell.confined)
+        looker = _agent(house, agent, folder, cell.layers)
         reviewer = Reviewer(
             environment=profile.environment,
             model=profile.model,
@@ -347,9 +347,9 @@ async def resolve_range(clone: Path, text: str) -> Range:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What this machine has of the agent's cell. `notes` are the sentences that each review must carry."""
+    """The layers that this machine has of the agent's cell. `notes` are the sentences that each review must carry."""
 
-    confined: bool
+    layers: frozenset[str]
     notes: tuple[str, ...] = ()
 
 
@@ -359,8 +359,8 @@ def cell(profile: Profile, *, allow_unsandboxed: bool) -> Cell:
     absent = sandbox.missing(profile.sandbox.require, layers)
     if absent and not allow_unsandboxed:
         raise sandbox.refusal(absent)
-    confined = not sandbox.missing(["files"], layers)
-    return Cell(confined, (sandbox.note(absent),) if absent else ())
+    present = frozenset(layer.name for layer in layers if layer.present)
+    return Cell(present, (sandbox.note(absent),) if absent else ())
 
 
 @asynccontextmanager

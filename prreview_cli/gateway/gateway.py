@@ -87,7 +87,7 @@ class ModelGateway:
         """Access for one review; on leaving it is revoked, and what it used is settled."""
         if self._listener is None:
             raise RuntimeError("The gateway has not been started.")
-        grant = Pass(self._listener.url, Account(lease), allowance)
+        grant = Pass(self._listener, Account(lease), allowance)
         self._passes.append(grant)
         try:
             yield grant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -45,6 +46,15 @@ class Listener:
         server.lifespan = config.lifespan_class(config)
         await server.startup(sockets=[listening])
         return cls(server, listening)
+
+    async def also_on(self, door: socket.socket) -> asyncio.Server:
+        """A server that answers on another listening socket too, once it is started."""
+        config, server = self._server.config, self._server
+
+        def client() -> asyncio.Protocol:
+            return config.http_protocol_class(config=config, server_state=server.server_state, app_state=server.lifespan.state)  # type: ignore[call-arg]
+
+        return await asyncio.get_running_loop().create_server(client, sock=door, start_serving=False)
 
     async def close(self) -> None:
         """Stop accepting, cut what is left, and free the port."""

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prreview_cli.sandbox.cell import LAUNCHER
+from prreview_cli.sandbox.launcher import landlock_abi
+from prreview_cli.sandbox.program import Confinement
 
 _CHUNK = 1 << 16
 _BASE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
@@ -45,14 +47,16 @@ async def run(
     stdin: bytes | None = None,
     timeout_s: float,
     max_output_bytes: int,
+    confinement: Confinement | None = None,
 ) -> Completed:
-    """Run a child to its end with exactly this environment; the program is looked up in its PATH.
+    """Run a child to its end with exactly this environment; the program is looked up in its PATH. It reaches the files
+    of `confinement` alone, where the kernel has Landlock; None: all that its user does.
 
     TimeoutError after `timeout_s`; FileNotFoundError if there is no such program. Standard output
     and error together are cut at `max_output_bytes`. However this ends, by cancellation too, the
     child and all it started are dead and reaped; if this process dies, the child is killed.
     """
-    process = await _start(argv, env, cwd, stdin)
+    process = await _start(argv, env, cwd, stdin, confinement)
     try:
         async with asyncio.timeout(timeout_s):
             return await _talk(process, stdin, max_output_bytes)
@@ -60,11 +64,15 @@ async def run(
         await _end(process)
 
 
-async def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None) -> asyncio.subprocess.Process:
+async def _start(
+    argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, confinement: Confinement | None
+) -> asyncio.subprocess.Process:
     program = shutil.which(argv[0], path=env.get("PATH", ""))
     if program is None or not program.startswith("/"):
         raise FileNotFoundError(f"There is no program {argv[0]!r} in the PATH {env.get('PATH', '')!r}.")
     fields = [f"parent={os.getpid()}", f"program={program}", f"name={argv[0]}", "inherit=all"]
+    if confinement is not None and landlock_abi():
+        fields += [f"{verb}={value}" for verb, value in confinement.fields(Path(program))]
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S", str(LAUNCHER), *fields, "--", *argv[1:]),

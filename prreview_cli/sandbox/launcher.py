@@ -8,10 +8,14 @@ What cannot be done ends the child (status 126): it never starts with more right
     parent=PID          end with this parent
     program=PATH        what to become; name=ARGV0 as what
     env=NAME=VALUE      its environment, which starts empty; keep=NAME takes one over, inherit=all takes all
-    execute= read= write=PATH   the files it reaches; without any of these it is not confined
+    execute= read= write=PATH   the files it reaches
+    layer=files         it reaches no others (Landlock); tcp=no: nor another machine
+    layer=network       it has a network and a root of its own (enclosure.py): root=FOLDER is empty, to build that on;
+                        port=N is listened on there, and the socket sent to handover=PATH
     file_size= open_files=N     its limits
     report=PATH         a new file for its process id
-    try=PATH            instead of a program: see that confinement works, PATH being out of reach
+    try=PATH            instead of a program: see that the files layer works, PATH being out of reach
+    knock=ADDRESS       instead of a program: open whatever of these can be opened; see `enclosure.knock`
 
 Landlock: `linux/landlock.h` and the kernel's `Documentation/userspace-api/landlock.rst`.
 """
@@ -22,6 +26,10 @@ import ctypes
 import os
 import resource
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any  # it costs its import in every child
 
 CANNOT_START = 126
 
@@ -37,6 +45,9 @@ _TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _ALL_OF_ABI_1 = (1 << 13) - 1
 _ADDED_BY_ABI = {2: 1 << 13, 3: _TRUNCATE, 5: _IOCTL_DEV}
+_TCP_FROM_ABI, _SCOPED_FROM_ABI = 4, 6
+_TCP = 3  # to bind and to connect
+_SCOPES = 3  # no abstract unix socket and no signal reaches who is not confined alike
 
 RIGHTS = {"execute": _EXECUTE | _READ_FILE, "read": _READ_FILE | _READ_DIR, "write": ~_EXECUTE}
 """What the verbs of an order allow beneath their path."""
@@ -67,14 +78,16 @@ def no_new_privileges() -> None:
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
-def confine(rules: list[tuple[str, str]]) -> None:
-    """From here on this process reaches the files beneath the rules' paths and no others. OSError if it cannot be."""
+def confine(rules: list[tuple[str, str]], *, tcp: bool = True) -> None:
+    """From here on this process reaches the files beneath the rules' paths and no others. Without `tcp` it opens no TCP
+    connection either, as far as the kernel can see to that. OSError if it cannot be."""
     abi = landlock_abi()
     handled = _ALL_OF_ABI_1
     for version, right in _ADDED_BY_ABI.items():
         handled |= right if abi >= version else 0
-    attributes = ctypes.c_uint64(handled)
-    ruleset = _checked(_libc.syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(8), ctypes.c_uint32(0)))
+    attributes = (ctypes.c_uint64 * 3)(handled, 0 if tcp else _TCP, _SCOPES)
+    size = ctypes.c_size_t(24 if abi >= _SCOPED_FROM_ABI else 16 if abi >= _TCP_FROM_ABI else 8)
+    ruleset = _checked(_libc.syscall(_CREATE_RULESET, ctypes.byref(attributes), size, ctypes.c_uint32(0)))
     for verb, path in rules:
         _allow(ruleset, path, RIGHTS[verb] & handled)
     _checked(_libc.syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0)))
@@ -129,13 +142,25 @@ def _become(fields: list[tuple[str, str]], arguments: list[str]) -> None:
     kept = os.environ if "inherit" in one else {value for verb, value in fields if verb == "keep"}
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment |= {value.partition("=")[0]: value.partition("=")[2] for verb, value in fields if verb == "env"}
-    no_new_privileges()
+    layers = {value for verb, value in fields if verb == "layer"}
     rules = [(verb, path) for verb, path in fields if verb in RIGHTS]
-    if rules:
-        confine(rules)
+    no_new_privileges()
+    if "network" in layers:
+        _enclosure().enter(rules, root=one["root"], port=int(one["port"]), handover=one["handover"])
+    if "files" in layers:
+        confine(rules, tcp=one.get("tcp") != "no")
     if "try" in one:
         _try_it(one["read"], one["try"])
+    if "knock" in one:
+        _enclosure().knock([value for verb, value in fields if verb == "knock"])
+    die_with(int(one["parent"]))  # once more: credentials have changed, which takes the signal away in some cases
     os.execve(one["program"], [one.get("name", one["program"]), *arguments], environment)  # noqa: S606 - this is what a launcher is for
+
+
+def _enclosure() -> Any:
+    """The file beside this one: isolated, Python looks for nothing there."""
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - as below
+    return __import__("enclosure")
 
 
 def _try_it(within: str, beyond: str) -> None:

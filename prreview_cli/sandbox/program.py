@@ -7,6 +7,7 @@ import platform
 import shlex
 import struct
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +17,50 @@ _PT_INTERP = 3
 _LIBRARY_FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 
+class NotAProgram(ValueError):
+    """A file that the kernel hands to another program, such as a script: it cannot be confined by what it is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A network of a program's own: `port` of its loopback is listened on, and that socket is sent to `handover`.
+    `root` is an empty folder; a root for the program is built on it."""
+
+    root: Path
+    port: int
+    handover: Path
+
+
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What a confined program reaches: nothing but itself, its libraries, /dev/null and these paths."""
+    """What a confined program reaches: nothing but itself, its libraries, /dev/null and these paths. Landlock holds it
+    to that (`files`), and so does `enclosure`, where everything else is not even there. Without `tcp` Landlock lets it
+    open no TCP connection either, from ABI 4 on."""
 
     read: tuple[Path, ...] = ()
     write: tuple[Path, ...] = ()
+    execute: tuple[Path, ...] = ()
+    files: bool = True
+    enclosure: Enclosure | None = None
+    tcp: bool = True
+
+    def fields(self, program: Path) -> list[tuple[str, object]]:
+        """What the launcher is told of it."""
+        fields = _own_reach((program, *self.execute))
+        fields += [("read", path) for path in self.read]
+        fields += [("write", path) for path in self.write]
+        if self.files:
+            fields += [("layer", "files"), ("tcp", "yes" if self.tcp else "no")]
+        if self.enclosure is not None:
+            fields += [("layer", "network"), ("root", self.enclosure.root)]
+            fields += [("port", self.enclosure.port), ("handover", self.enclosure.handover)]
+        return fields
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramFile:
     """A program to be started by path with an environment of exactly `environment`, plus those of
-    `keep` that its caller sets. `confinement` None: no files layer. Sizes in bytes."""
+    `keep` that its caller sets. `confinement` None: neither layer. Sizes in bytes."""
 
     program: Path
     environment: dict[str, str]
@@ -56,18 +89,16 @@ class ProgramFile:
         fields += [("keep", name) for name in self.keep]
         fields += [("file_size", self.file_size), ("open_files", self.open_files)]
         if self.confinement is not None:
-            fields += _own_reach(self.program)
-            fields += [("read", path) for path in self.confinement.read]
-            fields += [("write", path) for path in self.confinement.write]
+            fields += self.confinement.fields(self.program)
         return fields
 
 
-def _own_reach(program: Path) -> list[tuple[str, object]]:
-    """What a program needs to start at all. Only it and its loader may be executed, so no shell can be."""
-    loader = interpreter(program)
-    fields: list[tuple[str, object]] = [("execute", program), ("write", "/dev/null"), ("read", "/dev/urandom")]
-    if loader is not None:
-        fields.append(("execute", loader))
+def _own_reach(programs: Sequence[Path]) -> list[tuple[str, object]]:
+    """What programs need to start at all. Only they and their loaders may be executed, so no shell can be."""
+    fields: list[tuple[str, object]] = [*(("execute", program) for program in programs), ("write", "/dev/null"), ("read", "/dev/urandom")]
+    loaders = {loader for program in programs if program.is_file() and (loader := interpreter(program)) is not None}
+    if loaders:
+        fields += [("execute", loader) for loader in sorted(loaders)]
         fields += [("read", folder) for folder in library_folders()]
     return fields
 
@@ -81,11 +112,11 @@ def library_folders() -> list[Path]:
 
 
 def interpreter(program: Path) -> Path | None:
-    """The loader that a 64-bit little-endian ELF program names, with links resolved; None if it needs none."""
+    """The loader that a 64-bit little-endian ELF program names; None if it needs none."""
     with program.open("rb") as file:
         head = file.read(64)
         if head[:6] != b"\x7fELF\x02\x01":
-            raise ValueError(f"{program} is not a 64-bit Linux program.")
+            raise NotAProgram(f"{program} is not a 64-bit Linux program.")
         (table,) = struct.unpack_from("<Q", head, 32)
         size, count = struct.unpack_from("<HH", head, 54)
         file.seek(table)
@@ -94,5 +125,5 @@ def interpreter(program: Path) -> Path | None:
             kind, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", entries, start)
             if kind == _PT_INTERP:
                 file.seek(offset)
-                return Path(os.fsdecode(file.read(length).rstrip(b"\0"))).resolve()
+                return Path(os.fsdecode(file.read(length).rstrip(b"\0")))
     return None

@@ -29,6 +29,4 @@ def later_value(key: str, value: Any) -> str | None:
     """What to say of a value that a later version will keep; None of any other."""
     if key == "queue.url" and value.startswith(("postgresql:", "postgres:")):
         return "names a PostgreSQL database, which this version cannot use yet. Use sqlite:////absolute/path.db."
-    if key == "sandbox.require" and "network" in value:
-        return 'requires the "network" layer, which this version does not build yet. Require ["files"].'
     return None if isinstance(value, (dict, tuple)) else _VALUES.get((key, value))

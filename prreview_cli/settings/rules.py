@@ -197,7 +197,7 @@ RULES: dict[str, Rule] = {
     "review.report": one_of("review"),
     "review.include": plain_items,
     "review.ignore": plain_items,
-    "sandbox.require": all_of(("files",)),
+    "sandbox.require": all_of(("files", "network")),
     "state.dir": absolute_path,
     "state.log_level": one_of(*LOG_LEVELS),
     "state.keep_days": between(1, 36_500),

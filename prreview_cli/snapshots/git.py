@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prreview_cli.core.errors import SnapshotFailed
-from prreview_cli.sandbox.child import Completed, environment, run
+from prreview_cli.sandbox import Completed, NotAProgram, environment, run
+from prreview_cli.snapshots.reach import confinement
 
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _STDERR_ROOM = 1 << 16
@@ -55,14 +56,17 @@ _INFO_ATTRIBUTES = "* !diff !text !eol !filter !ident !working-tree-encoding\n"
 class Git:
     """A bare repository in `folder` (private to us), and how git is asked about it.
 
-    `file_bytes`: larger files count as binary, so that they are neither compared nor held in memory.
+    `file_bytes`: larger files count as binary, so that they are neither compared nor held in memory. Where the kernel
+    has Landlock, git reaches this folder (to write only if `writable`), the folders `reads`, and what it is made of.
     """
 
     folder: Path
     file_bytes: int
+    reads: tuple[Path, ...] = ()
+    writable: bool = False
 
     @classmethod
-    def create(cls, folder: Path, file_bytes: int, *, sha256: bool) -> Git:
+    def create(cls, folder: Path, file_bytes: int, *, sha256: bool, reads: tuple[Path, ...] = ()) -> Git:
         """Lay out an empty repository by hand: that is all `git init` would do, without templates and hooks."""
         for name in ("objects/pack", "refs", "info"):
             (folder / name).mkdir(parents=True, mode=0o700)
@@ -70,7 +74,7 @@ class Git:
         (folder / "config").write_text(f"[core]\n\trepositoryFormatVersion = {version}\n\tbare = true\n{extension}")
         (folder / "HEAD").write_text("ref: refs/heads/none\n")
         (folder / "info/attributes").write_text(_INFO_ATTRIBUTES)
-        return cls(folder, file_bytes)
+        return cls(folder, file_bytes, reads, writable=True)
 
     async def ask(
         self,
@@ -91,9 +95,12 @@ class Git:
                 stdin=stdin,
                 timeout_s=timeout_s,
                 max_output_bytes=max_bytes + _STDERR_ROOM,
+                confinement=confinement(self.folder, reads=self.reads, writable=self.writable, tcp=bool(protocols)),
             )
         except FileNotFoundError:
             raise SnapshotFailed("There is no git on this machine.", remedy="Install git 2.31 or later.") from None
+        except NotAProgram as error:
+            raise SnapshotFailed(f"git cannot be confined: {error}", remedy="Put git itself on the path, and no script.") from None
         return replace(done, stdout=done.stdout[:max_bytes], truncated=True) if len(done.stdout) > max_bytes else done
 
     async def read(self, *arguments: str, timeout_s: float, max_bytes: int, stdin: bytes | None = None) -> Completed:

@@ -28,6 +28,7 @@ from prreview_cli.snapshots.snapshots import guidelines_of
 
 _LINE = 4_096
 _MESSAGE = 65_536
+_ANYWHERE = (Path("/"),)  # a clone may borrow from any other on this machine; it is only read
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class LocalSnapshots:
 
     def __init__(self, path: Path, scratch: Path, limits: Limits | None = None) -> None:
         self._scratch, self._limits = scratch, limits or Limits()
-        self._clone = Git(_git_dir(path), self._limits.file_bytes)
+        self._clone = Git(_git_dir(path), self._limits.file_bytes, reads=_ANYWHERE)
 
     async def resolve(self, text: str) -> Range:
         """The commits that BASE..HEAD names; UsageError if it is no such range or names what is not there."""
@@ -71,7 +72,7 @@ class LocalSnapshots:
         self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = Path(tempfile.mkdtemp(prefix="snapshot-", dir=self._scratch))
         try:
-            git = Git.create(folder / "commits", self._limits.file_bytes, sha256=len(wanted.head_sha) == 64)
+            git = Git.create(folder / "commits", self._limits.file_bytes, sha256=len(wanted.head_sha) == 64, reads=_ANYWHERE)
             await self._borrow(git)
             # There is no default branch to ask for: the rules are those that the head's author started from.
             await git.read("update-ref", DEFAULT, wanted.merge_base, timeout_s=self._limits.read_s, max_bytes=_LINE)

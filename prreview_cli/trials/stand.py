@@ -38,7 +38,7 @@ def ordinary() -> Script:
 
 async def missing_layers() -> tuple[str, ...]:
     """The layers of the agent's cell that this machine lacks."""
-    absent = sandbox.missing(["files"], await asyncio.to_thread(sandbox.probe))
+    absent = sandbox.missing([sandbox.FILES, sandbox.NETWORK], await asyncio.to_thread(sandbox.probe))
     return tuple(layer.name for layer in absent)
 
 

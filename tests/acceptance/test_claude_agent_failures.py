@@ -14,18 +14,17 @@ import pytest
 
 from prreview_cli.agents import ClaudeAgent
 from prreview_cli.core import errors
-from prreview_cli.sandbox.launcher import landlock_abi
+from support.cells import PRESENT
 from support.gateways import KEY, running
 from support.looks import LIST, SUBMIT, cli_of, look
 from support.model_api import Answer, error, message, says, scripted_model
 from support.processes import gone, until, written
 
-CONFINE = landlock_abi() > 0
 CUT = replace(message(LIST), pieces=message(LIST).pieces[:3], cut=True)
 
 
 def agent(scratch: Path) -> ClaudeAgent:
-    return ClaudeAgent(scratch, confine=CONFINE, redact=str)
+    return ClaudeAgent(scratch, layers=PRESENT, redact=str)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ async def test_a_killed_worker_takes_its_agent_with_it(tmp_path):
 
         async def main():
             async with running(sys.argv[1]) as rig, rig.grant() as grant:
-                await look(ClaudeAgent(Path(sys.argv[2]), confine=sys.argv[3] == "True", redact=str), grant, max_turns=1000)
+                await look(ClaudeAgent(Path(sys.argv[2]), layers=sys.argv[3:], redact=str), grant, max_turns=1000)
 
         asyncio.run(main())
     """)
@@ -124,7 +123,7 @@ async def test_a_killed_worker_takes_its_agent_with_it(tmp_path):
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": f"{root}:{root / 'tests'}"}
     async with scripted_model([message(LIST)]) as model:  # it would go on for ever
         parent = await asyncio.create_subprocess_exec(
-            sys.executable, str(tmp_path / "worker.py"), model.base_url, str(scratch), str(CONFINE), env=environment
+            sys.executable, str(tmp_path / "worker.py"), model.base_url, str(scratch), *PRESENT, env=environment
         )
         try:
             await until(lambda: len(model.requests) >= 3, 30)

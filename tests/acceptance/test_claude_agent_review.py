@@ -12,7 +12,7 @@ from prreview_cli.agents import ClaudeAgent
 from prreview_cli.agents.claude import folder, options
 from prreview_cli.core.errors import ModelToolsDiffer, TurnLimitReached
 from prreview_cli.core.ports.agent import Progress
-from prreview_cli.sandbox.launcher import landlock_abi
+from support.cells import PRESENT
 from support.gateways import KEY, MODEL, WIRE, running
 from support.looks import LIST, READ, SUBMIT, cli_of, look, toolbox
 from support.model_api import Request, call, message, says, scripted_model
@@ -22,7 +22,7 @@ CANARY = "canary-in-the-environment-of-the-worker"
 
 
 def agent(scratch: Path) -> ClaudeAgent:
-    return ClaudeAgent(scratch, confine=landlock_abi() > 0, redact=str)
+    return ClaudeAgent(scratch, layers=PRESENT, redact=str)
 
 
 def last_results(request: dict[str, object]) -> list[dict[str, object]]:

@@ -69,6 +69,7 @@ async def test_a_missing_cli_and_another_sdk_are_found(tmp_path: Path, monkeypat
         ("echo git version 2.30.9", "2.31 or newer"),
         ("echo nonsense", "2.31 or newer"),
         ('[ "$1" = version ] && echo git version 2.39.5 || echo "fatal: cannot use Perl-compatible regexes" >&2', "without PCRE"),
+        ('[ "$1" = version ] && echo git version 2.39.5', "cannot be confined"),
         (None, "There is no git"),
     ],
 )

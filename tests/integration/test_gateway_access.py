@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 
 import httpx
 import pytest
@@ -237,3 +238,22 @@ async def test_a_revoked_grant_cuts_what_is_under_way():
         await grant.settled(5)
         assert rig.gateway.calls_in_flight == 0
     assert len(rig.book.settled) == len(rig.book.reserved) == 1
+
+
+async def test_a_grant_answers_at_a_door_that_it_is_given_until_it_ends():
+    door = socket.create_server(("127.0.0.1", 0))
+    url, address = f"http://127.0.0.1:{door.getsockname()[1]}", door.getsockname()
+    async with scripted_model([message(says("hi"))]) as model, running(model.base_url) as rig:
+        async with rig.grant() as grant, httpx.AsyncClient(trust_env=False, verify=False) as client:
+            await grant.listen(door.detach())
+            response = await client.post(f"{url}/v1/messages?beta=true", json=body(), headers={"x-api-key": grant.token})
+            assert response.status_code == 200
+            assert (await post(grant)).status_code == 200
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=5)
+        late = socket.create_server(("127.0.0.1", 0))
+        address = late.getsockname()
+        await grant.listen(late.detach())
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=5)
+    assert len(model.requests) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -172,6 +173,9 @@ class FakeGrant:
     usage: Usage = field(default_factory=lambda: Usage(1000, 100, 0.01, 2))
     failure: errors.Failure | None = None
     revoked: bool = False
+
+    async def listen(self, door: int) -> None:
+        os.close(door)
 
     def revoke(self) -> None:
         self.revoked = True

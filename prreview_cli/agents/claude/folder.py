@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
-from prreview_cli.sandbox import Confinement, ProgramFile
+from prreview_cli.sandbox import FILES, NETWORK, Confinement, Enclosure, Handover, ProgramFile
 from prreview_cli.sandbox.child import kill_group
 from prreview_cli.telemetry import logger
 
@@ -29,9 +31,10 @@ class JobFolder:
 
     def __init__(self, scratch: Path) -> None:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path = Path(tempfile.mkdtemp(prefix="agent-", dir=scratch))
+        self.path = Path(tempfile.mkdtemp(prefix="agent-", dir=scratch)).resolve()  # in a root of its own no link leads here
         self.cell = self.path / "cell"
         self.desk = self.cell / "desk"  # the CLI's working directory: always empty
+        self.handover: Handover | None = None
         self.cell.mkdir(mode=0o700)
         for name in ("home", "tmp", "run", "config", "bin", "desk"):
             (self.cell / name).mkdir(mode=0o700)
@@ -41,6 +44,8 @@ class JobFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.kill()
+        if self.handover is not None:
+            self.handover.close()
         shutil.rmtree(self.path, ignore_errors=True)
         if self.path.exists():
             _log.warning("job_folder_left", path=str(self.path))
@@ -51,11 +56,22 @@ class JobFolder:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def program(self, cli: Path, base_url: str, token: str, *, confine: bool) -> Path:
-        """Write the program that starts the CLI with exactly the environment of this job; its path."""
-        confinement = Confinement(read=(self.path / "contract.md",), write=(self.cell,)) if confine else None
+    def program(self, cli: Path, base_url: str, token: str, *, layers: Collection[str]) -> Path:
+        """Write the program that starts the CLI with exactly the environment of this job and these layers of its cell;
+        its path. With the network layer, `handover` has the other side of `base_url` once the CLI runs."""
         environment = {**self._places(), **_SETTINGS, "ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": token}
-        return ProgramFile(cli, environment, keep=_FROM_THE_SDK, confinement=confinement).write(self.path)
+        return ProgramFile(cli, environment, keep=_FROM_THE_SDK, confinement=self._confinement(base_url, layers)).write(self.path)
+
+    def _confinement(self, base_url: str, layers: Collection[str]) -> Confinement | None:
+        if not layers:
+            return None
+        enclosure = None
+        if NETWORK in layers:
+            root, port = self.path / "root", urlsplit(base_url).port
+            root.mkdir(mode=0o700)
+            self.handover = Handover(self.path / "door")
+            enclosure = Enclosure(root, port or 80, self.handover.path)
+        return Confinement((self.path / "contract.md",), (self.cell,), files=FILES in layers, enclosure=enclosure)
 
     def kill(self) -> None:
         """Kill the agent's process and all it started; if it is only about to start, it will not."""

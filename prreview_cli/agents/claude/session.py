@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +31,12 @@ _TOLD = 300
 class ClaudeAgent:
     """The bundled CLI in its cell (`core.ports.agent`).
 
-    `scratch` is a private folder for the jobs' files; `confine` says whether the files layer is
+    `scratch` is a private folder for the jobs' files; `layers` are those of the cell that are
     there to be used; `redact` makes what the CLI says fit for a log.
     """
 
-    def __init__(self, scratch: Path, *, confine: bool, redact: Callable[[str], str]) -> None:
-        self._scratch, self._confine, self._redact = scratch, confine, redact
+    def __init__(self, scratch: Path, *, layers: Collection[str], redact: Callable[[str], str]) -> None:
+        self._scratch, self._layers, self._redact = scratch, layers, redact
 
     @staticmethod
     def warm() -> None:
@@ -49,7 +49,7 @@ class ClaudeAgent:
         hands = Hands(toolbox, progress)
         with JobFolder(self._scratch) as folder:
             client = self._client(folder, brief, grant, hands)
-            conversation = asyncio.create_task(_converse(client, brief, toolbox, grant))
+            conversation = asyncio.create_task(_converse(client, folder, brief, toolbox, grant))
             idle = asyncio.create_task(hands.idle.wait())
             try:
                 await asyncio.wait({conversation, idle}, return_when=asyncio.FIRST_COMPLETED)
@@ -71,7 +71,7 @@ class ClaudeAgent:
         from claude_agent_sdk import ClaudeSDKClient  # noqa: PLC0415 - it takes a second, and only a look needs it
 
         contract = folder.contract(brief.contract)
-        program = folder.program(options.cli_path(), grant.base_url, grant.token, confine=self._confine)
+        program = folder.program(options.cli_path(), grant.base_url, grant.token, layers=self._layers)
         chosen = options.options(
             program=program,
             desk=folder.desk,
@@ -92,9 +92,11 @@ class ClaudeAgent:
             raise AgentCrashed(f"The agent's process failed ({type(error).__name__}): {told}") from error
 
 
-async def _converse(client: ClaudeSDKClient, brief: Brief, toolbox: Toolbox, grant: Grant) -> None:
+async def _converse(client: ClaudeSDKClient, folder: JobFolder, brief: Brief, toolbox: Toolbox, grant: Grant) -> None:
     turns: set[str] = set()
     await client.connect()
+    if folder.handover is not None:
+        await grant.listen(folder.handover.take().detach())
     await client.query(brief.prompt)
     _judge(await _result(client, turns, brief.max_turns), brief.max_turns)
     if toolbox.submission is None and grant.failure is None:

@@ -26,6 +26,10 @@ class Grant(Protocol):
         """The failure that ended the last model request for good, if one did: what the agent's own
         account of itself disguises. None again after a later request succeeded."""
 
+    async def listen(self, door: int) -> None:
+        """Answer on this listening socket as well, until the grant ends: `base_url` as it is seen from another network.
+        The descriptor is the grant's from here on."""
+
     def revoke(self) -> None:
         """Let no further request through, and cut those under way."""
 

@@ -9,8 +9,13 @@ import pytest
 
 from prreview_cli import sandbox
 from prreview_cli.core.errors import ExitCode, SandboxMissing
-from prreview_cli.sandbox import cell, launcher
+from prreview_cli.sandbox import cell, enclosure, launcher
 from prreview_cli.sandbox.program import interpreter
+from support.cells import PRESENT
+
+
+def found() -> set[str]:
+    return {layer.name for layer in sandbox.probe() if layer.present}
 
 
 def test_a_layer_that_is_there_is_not_missing():
@@ -29,24 +34,48 @@ def test_a_layer_that_is_not_there_is_named_in_the_refusal_and_in_the_review():
 
 
 def test_a_layer_that_this_version_does_not_know_counts_as_missing():
-    assert [layer.name for layer in sandbox.missing(["network"], [sandbox.Layer("files", present=True, detail="")])] == ["network"]
+    assert [layer.name for layer in sandbox.missing(["moat"], [sandbox.Layer("files", present=True, detail="")])] == ["moat"]
 
 
 def test_a_kernel_without_landlock_has_no_files_layer(monkeypatch):
     monkeypatch.setattr(launcher, "landlock_abi", lambda: 0)
-    (layer,) = sandbox.probe()
-    assert not layer.present
+    assert "files" not in found()
 
 
-@pytest.mark.skipif(launcher.landlock_abi() == 0, reason="needs Landlock")
-def test_the_layer_counts_only_if_it_holds_when_tried(monkeypatch, tmp_path):
-    (layer,) = sandbox.probe()
-    assert layer.present
-    lax = tmp_path / "lax.py"  # the same launcher, with the control taken away
-    lax.write_text(Path(launcher.__file__).read_text().replace("        confine(rules)\n", "        pass\n"))
-    monkeypatch.setattr(cell, "LAUNCHER", lax)
-    (layer,) = sandbox.probe()
-    assert not layer.present
+@pytest.mark.parametrize(
+    ("layer", "file", "control", "without"),
+    [
+        ("files", "launcher.py", 'if "files" in layers:', "if False:"),
+        ("network", "enclosure.py", "_NEWUSER | _NEWNS | _NEWNET)", "_NEWUSER | _NEWNS)"),
+        ("network", "enclosure.py", "_move_into(root, here, machine[2])", "pass"),
+        ("network", "enclosure.py", "_refuse_other_networks(machine[0], machine[1])", "pass"),
+    ],
+    ids=["landlock", "network namespace", "root", "filter"],
+)
+def test_a_layer_counts_only_if_it_holds_when_tried(monkeypatch, tmp_path, layer, file, control, without):
+    if layer not in PRESENT:
+        pytest.skip(f"this kernel has no {layer} layer")
+    for source in (launcher, enclosure):  # the same launcher, with a control taken away
+        text = Path(source.__file__).read_text()
+        name = Path(source.__file__).name
+        if name == file:
+            assert text.count(control) == 1
+            text = text.replace(control, without)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(cell, "LAUNCHER", tmp_path / "launcher.py")
+    assert layer not in found()
+
+
+def test_namespaces_that_are_refused_are_no_layer_and_the_reason_is_told(monkeypatch, tmp_path):
+    text = Path(enclosure.__file__).read_text()
+    refused = "raise PermissionError(1, 'no namespaces of its own')"
+    (tmp_path / "enclosure.py").write_text(text.replace("    _checked(_libc.unshare", f"    {refused}\n    _checked(_libc.unshare"))
+    (tmp_path / "launcher.py").write_text(Path(launcher.__file__).read_text())
+    monkeypatch.setattr(cell, "LAUNCHER", tmp_path / "launcher.py")
+    (network,) = [layer for layer in sandbox.probe() if layer.name == "network"]
+    assert not network.present
+    assert "no namespaces of its own" in network.detail
+    assert "seccomp profile" in network.detail
 
 
 def test_the_loader_of_a_program_is_read_from_it():

@@ -160,7 +160,6 @@ def test_what_can_be_is_taken(key: str, value: Any) -> None:
         ("host.app_id", 7),
         ("secrets.app_private_key", "keyring:app_private_key"),
         ("queue.url", "postgresql://db/prreview"),
-        ("sandbox.require", ["files", "network"]),
     ],
 )
 def test_what_comes_later_is_refused_by_name(tmp_path: Path, key: str, value: Any) -> None:
