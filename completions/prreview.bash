@@ -43,6 +43,7 @@ _prreview() {
         'digest:--format') COMPREPLY=($(compgen -W 'text markdown' -- "$cur")); return ;;
         'profile create:--template') COMPREPLY=(); return ;;
         'profile create:--set') COMPREPLY=(); return ;;
+        'secret rotate:--retire-after') COMPREPLY=(); return ;;
     esac
     case $place in
         '') options='--version -h --help' verbs='serve work review enqueue load-test replay-webhook drill status jobs why audit-logs pause resume sweep digest profile secret doctor shapes' ;;
@@ -71,10 +72,11 @@ _prreview() {
         'profile show') options='-p --profile --json -h --help' verbs='' ;;
         'profile check') options='-p --profile --json -h --help' verbs='' ;;
         'profile set') options='-p --profile -h --help' verbs='' ;;
-        'secret') options='-h --help' verbs='set list remove' ;;
+        'secret') options='-h --help' verbs='set list remove rotate' ;;
         'secret set') options='-p --profile -h --help' verbs='' ;;
         'secret list') options='-p --profile --json -h --help' verbs='' ;;
         'secret remove') options='-p --profile -h --help' verbs='' ;;
+        'secret rotate') options='-p --profile --retire-after --retire --anyhow --status --json -h --help' verbs='' ;;
         'doctor') options='-p --profile --offline --json -h --help' verbs='' ;;
         'shapes') options='--markdown --json -h --help' verbs='' ;;
     esac

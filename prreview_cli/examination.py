@@ -177,10 +177,10 @@ class Examination:
         """One request; what it says of the token itself is judged by `_token`."""
         from prreview_cli.hosts import introduction  # noqa: PLC0415 - not every verb asks the host
 
-        profile, vault = self.house.profile, self.house.vault
-        if not self._has.get(SecretName.HOST_TOKEN):
-            return [_not_asked("host", "host_token could not be had")]
-        met = self._met = await introduction(profile, lambda: vault.get(SecretName.HOST_TOKEN), self.house.clock)
+        profile, needed = self.house.profile, settings.host_secret(self.house.profile)
+        if not self._has.get(needed):
+            return [_not_asked("host", f"{needed} could not be had")]
+        met = self._met = await introduction(profile, self.house.access, self.house.clock)
         return [Finding("host", ok=True, detail=f"{profile.host.api_url} answers"), doctor.clock(met.our_time, met.host_time)]
 
     async def _token(self) -> Iterable[Finding]:
@@ -190,7 +190,11 @@ class Examination:
             login = await self.house.host.identify()
         finally:
             await self.house.host.close()
-        scopes = doctor.scopes(classic=self._met.lists_scopes, declared=self.house.profile.host.permissions)
+        declared = self.house.profile.host.permissions
+        if self._met.permissions is not None:
+            scopes = doctor.app_permissions(self._met.permissions, declared)
+        else:
+            scopes = doctor.scopes(classic=self._met.lists_scopes, declared=declared)
         return [Finding("host.token", ok=True, detail=f"accepted; reviews are by {login}"), scopes]
 
     async def _model(self) -> Iterable[Finding]:

@@ -22,7 +22,7 @@ from prreview_cli.core.ports.agent import Agent, AgentKind, Progress
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.gateway import Gateway
 from prreview_cli.core.ports.host import CodeHost, WebhookReader
-from prreview_cli.core.ports.snapshots import Snapshots
+from prreview_cli.core.ports.snapshots import Snapshots, Wanted
 from prreview_cli.core.ports.store import Store
 from prreview_cli.core.profile import Profile, SecretName
 from prreview_cli.core.review import Usage
@@ -34,11 +34,13 @@ from prreview_cli.services.kill_switch import KillSwitch
 from prreview_cli.services.pool import ENDLESS, Pool, Stint
 from prreview_cli.services.pulse import Pulse
 from prreview_cli.services.reviewer import Reviewer
+from prreview_cli.services.rotation import WebhookKeys
 from prreview_cli.services.settlement import Settlement
 from prreview_cli.telemetry import Log, open_log
 from prreview_cli.telemetry.files import remove_old
 
 if TYPE_CHECKING:
+    from prreview_cli.hosts.github.auth import Access
     from prreview_cli.services.foreground import Foreground
     from prreview_cli.snapshots.local import LocalSnapshots, Range
     from prreview_cli.telemetry.alerts import AlertSender
@@ -94,7 +96,14 @@ class House:
         """The code host; nothing is opened before the first request."""
         from prreview_cli.hosts import code_host  # noqa: PLC0415 - not every verb asks the host
 
-        return code_host(self.profile, lambda: self.vault.get(SecretName.HOST_TOKEN), self.clock, self.keyhole.redact)
+        return code_host(self.profile, self.access, self.clock, self.keyhole.redact)
+
+    @cached_property
+    def access(self) -> Access:
+        """What opens the code host, for its API and for git; closed with `host`."""
+        from prreview_cli.hosts import access  # noqa: PLC0415 - not every verb asks the host
+
+        return access(self.profile, self.vault.get, self.clock, self.keyhole.redact, self.keyhole.learn)
 
     def log(self, program: str, *, quiet: bool = False) -> Log:
         """Start this process's log; a `quiet` one goes to its file alone."""
@@ -137,16 +146,17 @@ class House:
         from prreview_cli.hosts import webhook  # noqa: PLC0415 - only `serve` and a replay need it
 
         profile = self.profile
-        self.vault.get(SecretName.WEBHOOK_SECRET)
-        reader = webhook(profile, self.webhook_secrets)
-        return Intake(reader, store, profile.review, profile.host.repositories, self.clock, own_login=profile.host.login)
+        keys = WebhookKeys(self.vault.webhook_secrets(), self._webhook_secrets_anew, store.switches, self.clock)
+        reader = webhook(profile, keys.secrets)
+        return Intake(reader, store, profile.review, profile.host.repositories, self.clock, own_login=profile.host.login, keys=keys)
 
-    def webhook_secrets(self) -> Sequence[Secret]:
-        """The current webhook secret and, during a rotation, the previous one."""
-        names = [SecretName.WEBHOOK_SECRET]
-        if SecretName.WEBHOOK_SECRET_PREVIOUS in self.profile.secrets:
-            names.append(SecretName.WEBHOOK_SECRET_PREVIOUS)
-        return [self.vault.get(name) for name in names]
+    def _webhook_secrets_anew(self) -> Sequence[Secret]:
+        """Read again, by another vault: what is kept stays in use until the new ones are had. May block."""
+        pair = settings.Vault(self.profile).webhook_secrets()
+        self.vault.refresh()
+        self.keyhole.refresh()
+        self.keyhole.redact("")  # builds the matcher here, and not at the next line of the log
+        return pair
 
     @asynccontextmanager
     async def gateway(self, store: Store) -> AsyncIterator[Gateway]:
@@ -234,10 +244,11 @@ async def _scratch(house: House) -> AsyncIterator[Path]:
 
 
 def _snapshots(house: House, folder: Path) -> Snapshots:
-    from prreview_cli.snapshots import GitSnapshots  # noqa: PLC0415 - only who reviews needs it
+    from prreview_cli.hosts import git_token  # noqa: PLC0415 - only who reviews needs these
+    from prreview_cli.snapshots import GitSnapshots  # noqa: PLC0415
 
-    def token() -> Secret:
-        return house.vault.get(SecretName.HOST_TOKEN)
+    async def token(wanted: Wanted, refused: Secret | None) -> Secret:
+        return await git_token(house.access, wanted.repository_id, wanted.repository, refused)
 
     return GitSnapshots(house.profile.host.git_url, token, folder, house.clock, redact=house.keyhole.redact)
 
@@ -379,4 +390,4 @@ def webhook_dialect(house: House) -> WebhookReader:
     """How the profile's host signs and words a delivery, with the profile's webhook secrets."""
     from prreview_cli.hosts import webhook  # noqa: PLC0415 - only a replay needs it
 
-    return webhook(house.profile, house.webhook_secrets)
+    return webhook(house.profile, house.vault.webhook_secrets)

@@ -24,9 +24,9 @@ def values_of(profiles: Iterable[Profile]) -> Known:
     known = Known()
     for profile in profiles:
         vault = Vault(profile)
-        for name in profile.secrets:
+        for name in vault.places():
             try:
-                _add(known.secrets, f"{profile.environment}/{name}", vault.get(name))
+                _add(known.secrets, f"{profile.environment}/{name}", vault.sought(name))
             except SecretUnavailable as error:
                 known.missing.append((f"{name} of {profile.environment}", error))
     return known

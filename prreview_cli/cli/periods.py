@@ -11,6 +11,14 @@ _AGO = re.compile(r"([1-9][0-9]{0,4})([hd])")
 _HOURS = {"h": 1, "d": 24}
 
 
+def age(text: str) -> timedelta:
+    """So many hours or days; UsageError if `text` names none."""
+    found = _AGO.fullmatch(text)
+    if found is None:
+        raise UsageError("That is no age.", remedy="Write 24h or 7d.")
+    return timedelta(hours=int(found[1]) * _HOURS[found[2]])
+
+
 def began(text: str, now: datetime) -> datetime:
     """The beginning of the period that `text` names, before `now`: so many hours or days ago, or the first instant of a
     UTC day. UsageError if it names none."""

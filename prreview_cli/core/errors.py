@@ -185,6 +185,17 @@ class HostTokenRejected(Failure):
     default_remedy = "Set a working token with `prreview secret set host_token`, then run `prreview resume`."
 
 
+class AppKeyRejected(Failure):
+    """The code host does not accept what the App's private key signed."""
+
+    kind = "app_key_rejected"
+    exit_code = ExitCode.FORBIDDEN
+    default_remedy = (
+        "See that host.app_id is the App's own, that its private key is among those on the App's page (else "
+        "`prreview secret rotate app_private_key`), and that this machine's clock is right; then run `prreview resume`."
+    )
+
+
 class HostTokenTooWide(Failure):
     """The token may do more than a reviewer needs, so it is not used."""
 
@@ -220,6 +231,37 @@ class RepositoryForbidden(Failure):
     kind = "repository_forbidden"
     exit_code = ExitCode.FORBIDDEN
     default_remedy = "Give the token access to the repository, then run `prreview jobs retry`, or leave it out of host.repositories."
+
+
+class AppNotInstalled(Failure):
+    """The GitHub App is not installed on this repository, or not any more."""
+
+    kind = "app_not_installed"
+    exit_code = ExitCode.FORBIDDEN
+    default_remedy = "Install the App on the repository, then run `prreview jobs retry`, or leave it out of host.repositories."
+
+
+class AppSuspended(Failure):
+    """The owner has suspended the GitHub App's installation."""
+
+    kind = "app_suspended"
+    exit_code = ExitCode.FORBIDDEN
+    default_remedy = "Ask the owner to unsuspend the App in the account's settings; then run `prreview jobs retry`."
+
+
+class AppPermissionMissing(Failure):
+    """The installation does not grant the GitHub App what host.permissions declares."""
+
+    kind = "app_permission_missing"
+    exit_code = ExitCode.FORBIDDEN
+    default_remedy = (
+        "Ask for the permission on the App's page and let the repository's owner accept it under Installed GitHub Apps; "
+        "then run `prreview jobs retry`."
+    )
+
+
+NoAccess = RepositoryForbidden | AppNotInstalled | AppSuspended | AppPermissionMissing
+"""One repository is closed to us, whatever the reason; others are not."""
 
 
 class RepositoryReplaced(Failure):

@@ -22,6 +22,7 @@ class SecretName(StrEnum):
     HOST_TOKEN = "host_token"
     WEBHOOK_SECRET = "webhook_secret"
     WEBHOOK_SECRET_PREVIOUS = "webhook_secret_previous"
+    APP_PRIVATE_KEY = "app_private_key"
 
 
 class SecretScheme(StrEnum):
@@ -99,12 +100,14 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """[host]: the code host. `login` is who our reviews are by; None: the host is asked."""
+    """[host]: the code host. `auth` is "token" or "app" (then `app_id` names the App); `login` is who our reviews are by;
+    None: the host is asked."""
 
     kind: str = "github"
     api_url: str = "https://api.github.com"
     git_url: str = "https://github.com"
     auth: str = "token"
+    app_id: int | None = None
     read: str = "commit"
     permissions: dict[str, str] = field(default_factory=lambda: {"pull_requests": "write", "contents": "read"})
     repositories: tuple[str, ...] = ()

@@ -167,6 +167,32 @@ def scopes(*, classic: bool, declared: Mapping[str, str]) -> Finding:
     return Finding("host.scopes", ok=None, detail=told, remedy="Compare it with the token's page on the code host.")
 
 
+_LEVELS = ("", "read", "write", "admin")
+
+
+def app_permissions(granted: Mapping[str, str], declared: Mapping[str, str]) -> Finding:
+    """What an App may be granted at most against what the profile declares; each of its tokens is narrowed to the latter."""
+    lacking = _beyond(declared, granted)
+    if lacking:
+        told = f"The App does not ask for {lacking}, which host.permissions declares."
+        return Finding("host.scopes", ok=False, detail=told, remedy="Add it on the App's page, and let the repositories' owners accept it.")
+    if wide := _beyond(granted, declared):
+        told = f"The App may do more than the profile declares: {wide}. Its tokens are narrowed, but whoever has its key can mint others."
+        return Finding("host.scopes", ok=False, detail=told, remedy="Take these permissions from the App on its page.")
+    return Finding("host.scopes", ok=True, detail="an App that may do what the profile declares, and no more")
+
+
+def _beyond(these: Mapping[str, str], those: Mapping[str, str]) -> str:
+    """In words, which of these permissions are more than those; every App may read metadata. A level we do not know is more."""
+    bounds = {"metadata": "read", **those}
+    more = [name for name, level in these.items() if level not in _LEVELS or _LEVELS.index(level) > _rank(bounds.get(name, ""))]
+    return ", ".join(f"{name}: {these[name]}" for name in sorted(more))
+
+
+def _rank(level: str) -> int:
+    return _LEVELS.index(level) if level in _LEVELS else len(_LEVELS)
+
+
 def webhook_settings(path: str, actions: Sequence[str]) -> Finding:
     """What to enter at the code host; whether it was, cannot be known from here."""
     told = f"Payload URL https://YOUR-HOST{path}; content type application/json; secret webhook_secret; events: Pull requests alone"

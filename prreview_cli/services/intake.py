@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -14,9 +15,10 @@ from prreview_cli.core import triggers
 from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.events import Answer, Delivery, Event, PullRequestEvent, Unrelated
 from prreview_cli.core.ports.clock import Clock
-from prreview_cli.core.ports.host import WebhookReader
+from prreview_cli.core.ports.host import Signer, WebhookReader
 from prreview_cli.core.ports.store import Store
 from prreview_cli.core.profile import ReviewPolicy
+from prreview_cli.services.rotation import WebhookKeys
 from prreview_cli.telemetry import logger
 
 LONGEST_ID = 128
@@ -60,6 +62,7 @@ class Intake:
     """Receives deliveries. What it answers 200 to is on the disk.
 
     `own_login` is the profile's `host.login`; where it is None, what the workers learnt from the host counts.
+    `keys` are the reader's, where they may be rotated while we run.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Intake:
         clock: Clock,
         *,
         own_login: str | None = None,
+        keys: WebhookKeys | None = None,
     ) -> None:
         self._reader = reader
         self._store = store
@@ -79,12 +83,14 @@ class Intake:
         self._clock = clock
         self._login = own_login
         self._login_until = float("inf") if own_login is not None else float("-inf")
+        self._keys = keys
         self._refusals = 0
         self._refusals_told = float("-inf")
 
     async def receive(self, body: bytes, headers: Mapping[bytes, bytes]) -> Reply:
         """Answer one delivery; header names are lower-case. Nothing is parsed before its signature holds."""
-        if not self._reader.authentic(body, headers):
+        signer = await self._signer(body, headers)
+        if not signer:
             return self._refused(FORGED)
         if headers.get(b"content-type", b"").lower().startswith(b"application/x-www-form-urlencoded"):
             return self._refused(FORM_ENCODED)
@@ -93,10 +99,24 @@ class Intake:
         except ValueError:
             return self._refused(MALFORMED)
         try:
-            return await self._accept(event, body, headers)
+            reply = await self._accept(event, body, headers)
         except StoreUnusable as trouble:
             log.error("delivery_not_stored", delivery=self._reader.delivery_id(headers)[:LONGEST_ID], reason=str(trouble))
             return UNAVAILABLE
+        await self._note(signer)
+        return reply
+
+    async def _signer(self, body: bytes, headers: Mapping[bytes, bytes]) -> Signer | None:
+        signer = self._reader.authentic(body, headers)
+        if self._keys is not None and await self._keys.look(signer):
+            signer = self._reader.authentic(body, headers)
+        return signer
+
+    async def _note(self, signer: Signer) -> None:
+        """What cannot be noted is noted another time: the delivery is accepted already."""
+        with suppress(StoreUnusable):
+            if self._keys is not None:
+                await self._keys.verified(signer)
 
     async def _accept(self, event: Event, body: bytes, headers: Mapping[bytes, bytes]) -> Reply:
         delivery = self._describe(event, headers)

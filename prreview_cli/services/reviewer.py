@@ -131,6 +131,7 @@ class Reviewer:
             base_tip=pull.base_sha,
             merge_base=merge_base,
             guidelines_path=self.policy.guidelines,
+            repository_id=pull.repository_id,
         )
         async with self.snapshots.open(wanted) as snapshot:
             told = prompt.build(pull, snapshot.diff, snapshot.guidelines, include=self.policy.include, ignore=self.policy.ignore)

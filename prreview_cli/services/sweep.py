@@ -108,7 +108,7 @@ class Sweep:
                 log.warning("not_swept", repository=name, failure=failure.kind, reason=str(failure))
                 catch.failed.append(Unswept(name, failure))
                 unreachable = unreachable + 1 if isinstance(failure, errors.HostUnreachable) else 0
-                if unreachable == UNREACHABLE_IN_A_ROW or not isinstance(failure, errors.HostUnreachable | errors.RepositoryForbidden):
+                if unreachable == UNREACHABLE_IN_A_ROW or not isinstance(failure, errors.HostUnreachable | errors.NoAccess):
                     catch.unasked = list(names[place + 1 :])
                     break
         return catch

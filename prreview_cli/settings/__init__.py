@@ -1,6 +1,6 @@
 """Profiles: finding, reading, checking and writing them, and the secrets and folders they name."""
 
-from prreview_cli.settings.checking import Report, check_profile
+from prreview_cli.settings.checking import Report, check_profile, host_secret
 from prreview_cli.settings.keyhole import Keyhole
 from prreview_cli.settings.profiles import find_profile, is_there, load_profile, profile_paths, profiles_folder, read_profile, read_text
 from prreview_cli.settings.state import queue_path, queue_url, state_dir, state_path
@@ -16,6 +16,7 @@ __all__ = [
     "as_toml",
     "check_profile",
     "find_profile",
+    "host_secret",
     "is_there",
     "load_profile",
     "profile_paths",

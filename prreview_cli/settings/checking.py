@@ -13,8 +13,15 @@ from prreview_cli.settings.problems import Problem
 from prreview_cli.settings.profiles import examine_text, profile_paths, read_profile, read_text
 from prreview_cli.settings.vault import Vault
 
-NEEDED = (SecretName.MODEL_API_KEY, SecretName.HOST_TOKEN)
-"""Without these no review is possible. A webhook secret is needed by `serve` alone."""
+
+def needed(profile: Profile) -> tuple[SecretName, SecretName]:
+    """Without these no review is possible. A webhook secret is needed by `serve` alone."""
+    return SecretName.MODEL_API_KEY, host_secret(profile)
+
+
+def host_secret(profile: Profile) -> SecretName:
+    """What opens the code host: an App's private key or a token; the other of the two is not used."""
+    return SecretName.APP_PRIVATE_KEY if profile.host.auth == "app" else SecretName.HOST_TOKEN
 
 
 @dataclass(slots=True)
@@ -51,8 +58,9 @@ def check_profile(path: Path, environ: Mapping[str, str], vault_of: Callable[[Pr
 
 
 def _check_secrets(report: Report, profile: Profile, vault: Vault) -> Mapping[str, Secret]:
+    unused = {SecretName.HOST_TOKEN, SecretName.APP_PRIVATE_KEY} - {host_secret(profile)}
     for name in SecretName:
-        if name not in profile.secrets and name not in NEEDED:
+        if name in unused or (name not in profile.secrets and name not in needed(profile)):
             continue
         try:
             vault.get(name)

@@ -14,6 +14,7 @@ class Keyhole:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._former: dict[str, Secret] = {}
+        self._learnt: dict[str, Secret] = {}
         self._known: dict[str, Secret] | None = None
         self._matcher = Matcher({})
 
@@ -24,6 +25,11 @@ class Keyhole:
     def secrets_in(self, text: str) -> Sequence[str]:
         """The names of our secrets that the text holds, whole or in part."""
         return self._current.holds(text)
+
+    def learn(self, name: str, secret: Secret) -> None:
+        """Know this one too, which stands in no vault; in the place of the last one of this name."""
+        self._learnt[name] = secret
+        self._known = None
 
     def refresh(self) -> None:
         """Look at the vault again. An old key is still a secret, so it stays known."""
@@ -37,5 +43,5 @@ class Keyhole:
             self._known = {str(name): secret for name, secret in self._vault.known().items()}
             values = {secret.reveal() for secret in self._known.values()}
             self._former = {name: secret for name, secret in self._former.items() if secret.reveal() not in values}
-            self._matcher = Matcher(self._known | self._former)
+            self._matcher = Matcher(self._known | self._former | self._learnt)
         return self._matcher

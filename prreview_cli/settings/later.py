@@ -5,24 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 _VERIFYING = "asks for the verifying pass, which this version does not have yet. Leave it false."
-_APP = 'belongs to a GitHub App, which this version cannot be yet. Use host.auth = "token".'
-
-_KEYS = {
-    "host.app_id": _APP,
-    "secrets.app_private_key": _APP,
-}
-
 _VALUES: dict[tuple[str, Any], str] = {
     ("review.verify", True): _VERIFYING,
     ("review.report", "check"): 'asks for check runs, which this version does not write yet. Use "review".',
     ("host.read", "diff"): 'asks for reviewing without contents, which this version does not do yet. Use "commit".',
-    ("host.auth", "app"): _APP,
 }
-
-
-def later_key(key: str) -> str | None:
-    """What to say of a key that a later version will know; None of any other."""
-    return _KEYS.get(key)
 
 
 def later_value(key: str, value: Any) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prreview_cli.core.profile import Profile
+from prreview_cli.core.profile import Profile, SecretName
 from prreview_cli.settings.problems import Problem
 
 
@@ -15,6 +15,11 @@ def broken_relations(profile: Profile) -> Iterator[Problem]:
         yield Problem("server.ops_port", "server.ops_port is the same as server.port; the two listeners need a port each.")
     if workers.backoff_max_s < workers.backoff_s:
         yield Problem("workers.backoff_max_s", "workers.backoff_max_s is less than workers.backoff_s, the first delay.")
+    if profile.host.auth == "app":
+        if profile.host.app_id is None:
+            yield Problem("host.auth", 'host.auth = "app" needs host.app_id, the number that the App\'s page shows as its App ID.')
+        if SecretName.APP_PRIVATE_KEY not in profile.secrets:
+            yield Problem("host.auth", 'host.auth = "app" needs a reference under [secrets]: app_private_key = "keyring:app_private_key".')
     if model.prices is None and not _has_price(model.name):
         yield Problem(
             "model.name",

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from prreview_cli.core.profile import Profile, SecretName, SecretRef
 from prreview_cli.secrecy import looks_like_token
-from prreview_cli.settings.later import later_key, later_value
+from prreview_cli.settings.later import later_value
 from prreview_cli.settings.problems import Problem
 from prreview_cli.settings.references import not_a_reference, parse_reference
 from prreview_cli.settings.rules import RULES
@@ -107,9 +107,6 @@ class Reader:
 
     def _unknown(self, prefix: str, name: str, known: list[str]) -> None:
         key = prefix + name
-        if later := later_key(key):
-            self._note(key, later, not_yet=True)
-            return
         close = get_close_matches(name, known, n=1)
         meant = f"Did you mean {prefix}{close[0]}?" if close else f"Known here: {', '.join(known)}."
         self._note(key, f"is not a known key. {meant}")

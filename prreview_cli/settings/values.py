@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from prreview_cli.core.errors import SecretUnavailable
 from prreview_cli.core.profile import SecretName
 from prreview_cli.secrecy import Secret
@@ -13,6 +15,8 @@ MAX_CHARACTERS = 16_384
 WEBHOOK_SECRETS = frozenset({SecretName.WEBHOOK_SECRET, SecretName.WEBHOOK_SECRET_PREVIOUS})
 """Chosen by us and never put into a header: these may hold inner blanks and any letters."""
 
+_PEM = re.compile(r"-----BEGIN (RSA )?PRIVATE KEY-----\n[A-Za-z0-9+/=\n]{64,}\n-----END (RSA )?PRIVATE KEY-----")
+
 
 def as_secret(name: SecretName, raw: str) -> Secret:
     """The secret in what a keyring, a variable, a file or a prompt gave; one trailing newline is not part of it.
@@ -21,6 +25,8 @@ def as_secret(name: SecretName, raw: str) -> Secret:
     would end up in a header, whose library prints the whole token when it complains.
     """
     value = raw.removesuffix("\n").removesuffix("\r") if raw.endswith("\n") else raw
+    if name is SecretName.APP_PRIVATE_KEY:
+        value = value.replace("\r\n", "\n")
     if complaint := _complaint(name, value):
         raise SecretUnavailable(f"The value of {name} {complaint}", remedy=f"Set it anew with `prreview secret set {name}`.")
     return Secret(value)
@@ -31,6 +37,8 @@ def _complaint(name: SecretName, value: str) -> str | None:
         return "is empty."
     if len(value) > MAX_CHARACTERS:
         return f"is longer than {MAX_CHARACTERS} characters."
+    if name is SecretName.APP_PRIVATE_KEY:
+        return None if _PEM.fullmatch(value) else "is not the PEM file that the App's page gives: it begins with -----BEGIN."
     if value != value.strip():
         return "begins or ends with a blank or a line break."
     if not value.isprintable():
@@ -41,3 +49,15 @@ def _complaint(name: SecretName, value: str) -> str | None:
     if not value.isascii() or " " in value:
         return "holds a blank or a letter that no such key has."
     return f"is shorter than {MIN_CHARACTERS} characters." if len(value) < MIN_CHARACTERS else None
+
+
+def searched_for(name: SecretName, secret: Secret) -> Secret:
+    """The part of a secret by which it is found in text: all of it; of a private key its second line alone.
+
+    A key's first line begins as that of every other key, its frame stands in many a repository, and its lines
+    are joined in many ways; whoever leaks the key leaks this line.
+    """
+    if name is not SecretName.APP_PRIVATE_KEY:
+        return secret
+    body = "".join(line for line in secret.reveal().splitlines() if not line.startswith("-----"))
+    return Secret(body[64:128] or body)

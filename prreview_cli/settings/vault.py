@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from prreview_cli.core.profile import Profile, SecretName, SecretRef, SecretSche
 from prreview_cli.secrecy import Secret
 from prreview_cli.settings.keyrings import HEADLESS, open_keyring, service_name
 from prreview_cli.settings.trust import read_trusted
-from prreview_cli.settings.values import MAX_CHARACTERS, as_secret
+from prreview_cli.settings.values import MAX_CHARACTERS, as_secret, searched_for
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -31,7 +32,8 @@ class Vault:
         environ: Mapping[str, str] = os.environ,
         keyring: Callable[[], KeyringBackend] = open_keyring,
     ) -> None:
-        self._references = profile.secrets
+        self._references = profile.secrets | _implied(profile.secrets)
+        self._said = frozenset(profile.secrets)
         self._service = service_name(profile.environment)
         self._environ = environ
         self._keyring = keyring
@@ -43,12 +45,37 @@ class Vault:
             self._kept[name] = as_secret(name, self._raw(name))
         return self._kept[name]
 
+    def try_on(self, name: SecretName, raw: str) -> None:
+        """Use this value, in this process and until `refresh`, without keeping it anywhere; SecretUnavailable if it is none."""
+        self._kept[name] = as_secret(name, raw)
+
+    def webhook_secrets(self) -> Sequence[Secret]:
+        """The current webhook secret and, during a rotation, the previous one; SecretUnavailable without the first."""
+        pair = [self.get(SecretName.WEBHOOK_SECRET)]
+        with suppress(SecretUnavailable):
+            pair.append(self.get(SecretName.WEBHOOK_SECRET_PREVIOUS))
+        return pair
+
+    def places(self) -> Mapping[SecretName, SecretRef]:
+        """Where each secret is: the profile's references and, if there is a value, that of the previous webhook secret."""
+        previous = SecretName.WEBHOOK_SECRET_PREVIOUS
+        if previous in self._references and previous not in self._said:
+            try:
+                self.get(previous)
+            except SecretUnavailable:
+                return {name: reference for name, reference in self._references.items() if name is not previous}
+        return self._references
+
+    def sought(self, name: SecretName) -> Secret:
+        """The part of a secret by which it is found in text; SecretUnavailable as `get`."""
+        return searched_for(name, self.get(name))
+
     def known(self) -> Mapping[str, Secret]:
-        """Every secret that can be had now, by name, as a `Matcher` takes them; what cannot be had is left out."""
+        """What to look for in text, by name, as a `Matcher` takes it, of every secret that can be had now."""
         found: dict[str, Secret] = {}
         for name in self._references:
             try:
-                found[name] = self.get(name)
+                found[name] = self.sought(name)
             except SecretUnavailable:
                 continue
         return found
@@ -138,6 +165,14 @@ class Vault:
             raise SecretUnavailable(
                 f"The profile has no reference for {name}.", remedy=f'Add {name} = "keyring:{name}" under [secrets].'
             ) from None
+
+
+def _implied(said: Mapping[SecretName, SecretRef]) -> dict[SecretName, SecretRef]:
+    """Where a rotation keeps the previous webhook secret unless the profile says otherwise: beside the current one."""
+    current = said.get(SecretName.WEBHOOK_SECRET)
+    if current is None or current.scheme is not SecretScheme.KEYRING or SecretName.WEBHOOK_SECRET_PREVIOUS in said:
+        return {}
+    return {SecretName.WEBHOOK_SECRET_PREVIOUS: SecretRef(SecretScheme.KEYRING, f"{current.location}_previous"[:100])}
 
 
 def _from_file(name: SecretName, path: Path) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from prreview_cli.core.errors import HostUnreachable, ProfileError, SnapshotFailed
+from prreview_cli.core.errors import HostTokenRejected, HostUnreachable, ProfileError, SnapshotFailed
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.snapshots import Wanted
 from prreview_cli.sandbox.child import Completed
@@ -34,6 +34,10 @@ _FETCH = (
 _NEAR, _ALL = 256, 2**31 - 1  # depths; the latter is git's own word for "everything"
 
 
+GiveToken = Callable[[Wanted, Secret | None], Awaitable[Secret | None]]
+"""What to show for a repository: None for nothing. Given what was just refused, another, or the same if there is none."""
+
+
 class NoSuchCommit(Exception):
     """The server does not give a commit by its SHA."""
 
@@ -43,7 +47,7 @@ class Fetcher:
     """Fetches from `git_url`. The token is sent there alone: never along a redirect, in no argument, URL or file."""
 
     git_url: str
-    token: Callable[[], Secret | None]
+    token: GiveToken
     clock: Clock
     limits: Limits
     redact: Callable[[str], str]
@@ -59,7 +63,7 @@ class Fetcher:
         _check(wanted.head_sha, merge_base)
         by_sha = (f"{merge_base}:{BASE}", f"{wanted.head_sha}:{HEAD}")
         try:
-            await self._fetch(git, wanted.repository, (*by_sha, f"HEAD:{DEFAULT}"), "--depth=1")
+            await self._fetch(git, wanted, (*by_sha, f"HEAD:{DEFAULT}"), "--depth=1")
         except NoSuchCommit:
             await self._by_ref(git, wanted, merge_base)
 
@@ -68,11 +72,11 @@ class Fetcher:
         _check(wanted.head_sha, wanted.base_tip)
         refspecs = (f"{wanted.base_tip}:{BASE}", f"{wanted.head_sha}:{HEAD}")
         try:
-            await self._fetch(git, wanted.repository, refspecs, "--filter=tree:0")
+            await self._fetch(git, wanted, refspecs, "--filter=tree:0")
         except NoSuchCommit:
             refspecs = (f"{wanted.base_tip}:{BASE}", f"refs/pull/{wanted.number}/head:{HEAD}")
             try:
-                await self._fetch(git, wanted.repository, refspecs, "--filter=tree:0")
+                await self._fetch(git, wanted, refspecs, "--filter=tree:0")
             except NoSuchCommit:
                 raise _gone(wanted) from None
         done = await git.ask("merge-base", BASE, wanted.head_sha, timeout_s=self.limits.read_s, max_bytes=1_024)
@@ -87,7 +91,7 @@ class Fetcher:
         refspecs = (f"refs/pull/{wanted.number}/head:{HEAD}", f"HEAD:{DEFAULT}")
         for depth in (_NEAR, _ALL):
             try:
-                await self._fetch(git, wanted.repository, refspecs, f"--depth={depth}")
+                await self._fetch(git, wanted, refspecs, f"--depth={depth}")
             except NoSuchCommit:
                 raise _gone(wanted) from None
             head = await git.read("rev-parse", "--verify", HEAD, timeout_s=self.limits.read_s, max_bytes=1_024)
@@ -98,10 +102,20 @@ class Fetcher:
                 return
         raise SnapshotFailed(f"The merge base {merge_base} of {wanted.repository}#{wanted.number} is not in the head's history.")
 
-    async def _fetch(self, git: Git, repository: str, refspecs: Sequence[str], *options: str) -> None:
-        if _REPOSITORY.fullmatch(repository) is None:
-            raise SnapshotFailed(f"{repository[:100]!a} is not the name of a repository.")
-        token, url = self.token(), f"{self.git_url.rstrip('/')}/{repository}.git"
+    async def _fetch(self, git: Git, wanted: Wanted, refspecs: Sequence[str], *options: str) -> None:
+        if _REPOSITORY.fullmatch(wanted.repository) is None:
+            raise SnapshotFailed(f"{wanted.repository[:100]!a} is not the name of a repository.")
+        token = await self.token(wanted, None)
+        try:
+            await self._fetch_with(token, git, wanted.repository, refspecs, *options)
+        except HostTokenRejected:
+            another = None if token is None else await self.token(wanted, token)
+            if another is None or another is token:
+                raise
+            await self._fetch_with(another, git, wanted.repository, refspecs, *options)
+
+    async def _fetch_with(self, token: Secret | None, git: Git, repository: str, refspecs: Sequence[str], *options: str) -> None:
+        url = f"{self.git_url.rstrip('/')}/{repository}.git"
         child = git.ask(
             *(*_FETCH, *options, "--", url, *refspecs),
             timeout_s=self.limits.fetch_s,
@@ -116,7 +130,7 @@ class Fetcher:
         if not done.returncode:
             return
         if refusals.missing_ref(done.stderr) == "HEAD" and len(refspecs) > 1:  # an empty or detached default branch
-            await self._fetch(git, repository, [spec for spec in refspecs if not spec.startswith("HEAD:")], *options)
+            await self._fetch_with(token, git, repository, [spec for spec in refspecs if not spec.startswith("HEAD:")], *options)
         elif refusals.no_such_commit(done.stderr) or refusals.missing_ref(done.stderr):
             raise NoSuchCommit
         else:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.snapshots import Guidelines, Snapshot, Wanted
-from prreview_cli.secrecy import Secret
 from prreview_cli.snapshots.changes import changes
-from prreview_cli.snapshots.fetching import DEFAULT, Fetcher
+from prreview_cli.snapshots.fetching import DEFAULT, Fetcher, GiveToken
 from prreview_cli.snapshots.git import Git
 from prreview_cli.snapshots.limits import Limits
 from prreview_cli.snapshots.snapshot import GitSnapshot, blob
@@ -23,13 +22,14 @@ from prreview_cli.snapshots.tree import Tree
 class GitSnapshots:
     """Fetches from `{git_url}/OWNER/NAME.git` into folders under `scratch`, which it makes if need be.
 
-    `token` is asked at each fetch. `redact` is applied to whatever git says before it becomes an error.
+    `token` is asked at each fetch, and once more with what the host refused, if it did. `redact` is applied to
+    whatever git says before it becomes an error.
     """
 
     def __init__(
         self,
         git_url: str,
-        token: Callable[[], Secret | None],
+        token: GiveToken,
         scratch: Path,
         clock: Clock,
         limits: Limits | None = None,

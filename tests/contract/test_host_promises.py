@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import get_args
 
 import httpx
 import pytest
@@ -14,25 +15,38 @@ from prreview_cli.core import errors
 from prreview_cli.core.ports.host import CodeHost, PullRequest, SeenRepository
 from prreview_cli.core.profile import Host
 from prreview_cli.hosts.github import markup
+from prreview_cli.hosts.github.app import AppAccess
+from prreview_cli.hosts.github.auth import Access, TokenAccess
 from prreview_cli.hosts.github.host import GitHubHost
 from prreview_cli.secrecy import Secret
 from support.clocks import FakeClock
 from support.fakes import at_once
-from support.github_world import API, BASE_TIP, HEAD, MERGE_BASE, OURS, REVIEW, TOKEN, GitHubWorld
+from support.github_app import APP_ID, AppWorld, private_key
+from support.github_world import API, BASE_TIP, HEAD, MERGE_BASE, REVIEW, TOKEN, GitHubWorld
 
 BODY = markup.post(REVIEW).body
+CLOSED = get_args(errors.NoAccess)
 
 
-@pytest.fixture
-def world() -> GitHubWorld:
-    return GitHubWorld()
+@pytest.fixture(params=["token", "app"])
+def world(request: pytest.FixtureRequest) -> GitHubWorld:
+    """The same promises by either kind of `host.auth`."""
+    world = GitHubWorld()
+    if request.param == "app":
+        world.app = AppWorld(FakeClock().now, lambda: {world.repository_id: world.full_name})
+    return world
 
 
 @pytest.fixture
 async def host(world: GitHubWorld) -> AsyncIterator[CodeHost]:
+    config, clock = Host(api_url=API), FakeClock()
+    access: Access = TokenAccess(lambda: Secret(TOKEN))
+    if world.app is not None:
+        config = replace(config, auth="app", app_id=APP_ID, repositories=("octo/demo", "acme/*"))
+        access = AppAccess(config, lambda: Secret(private_key()), clock, str, lambda _name, _token: None)
     with respx.mock(assert_all_called=False) as router:
         router.route(host="api.github.test").mock(side_effect=world)
-        github = GitHubHost(Host(api_url=API), lambda: Secret(TOKEN), "test", FakeClock(), lambda text: text.replace(TOKEN, "***"))
+        github = GitHubHost(config, access, "test", clock, lambda text: text.replace(TOKEN, "***"))
         yield github
         await github.close()
 
@@ -42,19 +56,19 @@ async def live(host: CodeHost) -> PullRequest:
 
 
 def posts(world: GitHubWorld) -> int:
-    return sum(method == "POST" for method, _ in world.seen)
+    return sum(method == "POST" and path.endswith("/reviews") for method, path in world.seen)
 
 
 # -- who we are ------------------------------------------------------------------------------------------
 
 
-async def test_it_knows_its_own_login(host: CodeHost) -> None:
-    assert await host.identify() == OURS
+async def test_it_knows_its_own_login(world: GitHubWorld, host: CodeHost) -> None:
+    assert await host.identify() == world.ours
 
 
 async def test_a_dead_token_is_told_from_everything_else(world: GitHubWorld, host: CodeHost) -> None:
-    world.next_answer("GET", "/user", httpx.Response(401, json={"message": "Bad credentials"}))
-    with pytest.raises(errors.HostTokenRejected, match="Bad credentials"):
+    world.next_answer("GET", "/app" if world.app else "/user", httpx.Response(401, json={"message": "Bad credentials"}))
+    with pytest.raises((errors.HostTokenRejected, errors.AppKeyRejected), match="Bad credentials"):
         await host.identify()
 
 
@@ -78,6 +92,7 @@ async def test_a_repository_that_took_the_name_is_another_one(world: GitHubWorld
 
 
 async def test_a_renamed_repository_is_found_by_its_id(world: GitHubWorld, host: CodeHost) -> None:
+    await live(host)
     world.old_names, world.full_name = {"octo/demo"}, "octo/renamed"
     pull = await live(host)
     assert pull.repository == "octo/renamed"
@@ -85,21 +100,22 @@ async def test_a_renamed_repository_is_found_by_its_id(world: GitHubWorld, host:
 
 
 async def test_a_name_that_leads_nowhere_is_tried_by_its_id(world: GitHubWorld, host: CodeHost) -> None:
+    await live(host)
     world.full_name = "other/demo"
     assert (await live(host)).repository == "other/demo"
 
 
 async def test_a_repository_that_is_gone_concerns_itself_alone(host: CodeHost) -> None:
-    with pytest.raises(errors.RepositoryForbidden):
+    with pytest.raises(CLOSED):
         await host.pull_request(99, "octo/gone", 3)
 
 
 async def test_a_pull_request_can_be_asked_for_by_its_name_alone(world: GitHubWorld, host: CodeHost) -> None:
     assert (await host.pull_request(None, "octo/demo", 3)).repository_id == 7
-    with pytest.raises(errors.RepositoryForbidden):
+    with pytest.raises(CLOSED):
         await host.pull_request(None, "octo/gone", 3)
     world.old_names = {"octo/old"}
-    with pytest.raises(errors.RepositoryForbidden, match="another name"):
+    with pytest.raises(CLOSED, match="another name"):
         await host.pull_request(None, "octo/old", 3)
 
 
@@ -139,7 +155,7 @@ async def test_our_reviews_are_ours_submitted_and_marked(world: GitHubWorld, hos
     world.add_review(BODY, login=None)
     world.add_review(BODY, state="PENDING")
     world.add_review("looks good")
-    second = world.add_review(markup.outdated(BODY, markup.marker_of(REVIEW), "d" * 40), login=OURS.upper())
+    second = world.add_review(markup.outdated(BODY, markup.marker_of(REVIEW), "d" * 40), login=world.ours.upper())
     found = await host.our_reviews(await live(host))
     assert [(review.review_id, review.outdated) for review in found] == [(str(first["id"]), False), (str(second["id"]), True)]
     assert found[0].marker == markup.marker_of(REVIEW)
@@ -202,7 +218,7 @@ async def test_what_came_before_a_failing_page_is_known(world: GitHubWorld, host
 async def test_a_repository_that_moved_or_is_gone_is_refused_by_name(world: GitHubWorld, host: CodeHost) -> None:
     world.old_names = {"octo/old"}
     for name, said in (("octo/old", "octo/old has another name now"), ("octo/gone", "404")):
-        with pytest.raises(errors.RepositoryForbidden, match=said):
+        with pytest.raises(CLOSED, match=said):
             _ = [pull async for pull in host.open_pull_requests(name)]
 
 
@@ -299,11 +315,13 @@ async def test_a_post_that_cannot_have_landed_is_not_ambiguous(
     world: GitHubWorld, host: CodeHost, answer: httpx.Response | Exception, expected: type[errors.Failure]
 ) -> None:
     pull = await live(host)
-    world.next_answer("POST", "/repos/octo/demo/pulls/3/reviews", answer)
+    before = posts(world)
+    refused_twice = world.app is not None and expected is errors.HostTokenRejected
+    world.next_answer("POST", "/repos/octo/demo/pulls/3/reviews", answer, *([answer] if refused_twice else []))
     with pytest.raises(errors.Failure) as caught:
         await host.publish(pull, REVIEW, at_once)
-    assert type(caught.value) is expected
-    assert posts(world) == 1
+    assert type(caught.value) is (errors.AppKeyRejected if refused_twice else expected)
+    assert posts(world) - before == (2 if refused_twice else 1), "a second time with a token minted anew, and no more"
 
 
 async def test_another_pull_requests_review_is_refused_before_the_network(world: GitHubWorld, host: CodeHost) -> None:
@@ -371,10 +389,13 @@ async def test_a_question_without_a_good_answer_is_a_named_failure(
     pull = await live(host)
     await host.identify()
     path, ask = READS[question]
-    world.next_answer("GET", path, answer)
+    refused_twice = world.app is not None and expected is errors.HostTokenRejected
+    if world.app is not None:
+        path = path.replace("/user/repos", "/installation/repositories")
+    world.next_answer("GET", path, answer, *([answer] if refused_twice else []))
     with pytest.raises(errors.Failure) as caught:
         await ask(host, pull)
-    assert type(caught.value) is expected
+    assert type(caught.value) is (errors.AppKeyRejected if refused_twice else expected)
     assert TOKEN not in f"{caught.value}{caught.value.remedy}{caught.value.__cause__!r}"
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -393,5 +414,10 @@ async def test_no_other_route_is_ever_asked(world: GitHubWorld, host: CodeHost) 
         r"GET /user|GET /repos/octo/demo/(pulls/3(/reviews)?|compare/\S+|collaborators/alice/permission)|POST /repos/octo/demo/pulls/3/reviews"
         r"|PUT /repos/octo/demo/pulls/3/reviews/\d+"
     )
-    assert all(allowed.fullmatch(f"{method} {path}") for method, path in world.seen)
-    assert all(headers["authorization"] == f"Bearer {TOKEN}" for headers in world.headers)
+    of_app = re.compile(r"GET /app|GET /repos/octo/demo/installation|POST /app/installations/\d+/access_tokens")
+    for (method, path), headers in zip(world.seen, world.headers, strict=True):
+        asked = f"{method} {path}"
+        if world.app is not None and of_app.fullmatch(asked):
+            continue
+        assert allowed.fullmatch(asked)
+        assert headers["authorization"].removeprefix("Bearer ") in (world.app.minted if world.app else {TOKEN})

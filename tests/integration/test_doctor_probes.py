@@ -12,6 +12,7 @@ import respx
 
 from prreview_cli.agents.claude import bundled
 from prreview_cli.core.errors import HostUnreachable, UsageError
+from prreview_cli.hosts.github.auth import TokenAccess
 from prreview_cli.hosts.github.introduction import introduce
 from prreview_cli.secrecy import Secret
 from prreview_cli.snapshots import requirements
@@ -93,7 +94,7 @@ async def test_the_hosts_clock_and_the_kind_of_token_are_read_from_its_headers()
     headers = {"date": "Tue, 24 Nov 2026 11:58:00 GMT", "x-oauth-scopes": ""}
     respx.get("http://host.test/user").respond(401, headers=headers)
 
-    met = await introduce("http://host.test", lambda: Secret("a-token"), lambda: NOON)
+    met = await introduce("http://host.test", TokenAccess(lambda: Secret("a-token")), lambda: NOON)
 
     assert (met.lists_scopes, met.host_time, met.our_time) == (True, datetime(2026, 11, 24, 11, 58, tzinfo=UTC), NOON)
 
@@ -103,14 +104,14 @@ async def test_the_hosts_clock_and_the_kind_of_token_are_read_from_its_headers()
 async def test_a_host_without_a_time_is_no_error(headers: dict[str, str]) -> None:
     respx.get("http://host.test/user").respond(200, headers=headers)
 
-    met = await introduce("http://host.test", lambda: Secret("a-token"), lambda: NOON)
+    met = await introduce("http://host.test", TokenAccess(lambda: Secret("a-token")), lambda: NOON)
 
     assert (met.lists_scopes, met.host_time) == (False, None)
 
 
 async def test_a_host_that_is_not_there_is_unreachable() -> None:
     with pytest.raises(HostUnreachable):
-        await introduce("http://127.0.0.1:1", lambda: Secret("a-token"), lambda: NOON)
+        await introduce("http://127.0.0.1:1", TokenAccess(lambda: Secret("a-token")), lambda: NOON)
 
 
 def test_systemd_accepts_the_unit_and_it_lets_the_cell_be_built(tmp_path: Path) -> None:

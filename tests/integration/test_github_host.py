@@ -14,6 +14,7 @@ import respx
 from prreview_cli.core import errors
 from prreview_cli.core.profile import Host
 from prreview_cli.hosts.github import client
+from prreview_cli.hosts.github.auth import TokenAccess
 from prreview_cli.hosts.github.host import GitHubHost
 from prreview_cli.secrecy import Secret
 from support.clocks import FakeClock
@@ -26,7 +27,11 @@ async def github(world: GitHubWorld, login: str | None = None, token: str = TOKE
     with respx.mock(assert_all_called=False) as router:
         router.route(host="api.github.test").mock(side_effect=world)
         host = GitHubHost(
-            Host(api_url=API + "/", login=login), lambda: Secret(token), "test", FakeClock(), lambda text: text.replace(TOKEN, "***")
+            Host(api_url=API + "/", login=login),
+            TokenAccess(lambda: Secret(token)),
+            "test",
+            FakeClock(),
+            lambda text: text.replace(TOKEN, "***"),
         )
         try:
             yield host
@@ -166,7 +171,9 @@ async def wire(handler: Handler) -> AsyncIterator[tuple[GitHubHost, list[bytes]]
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    host = GitHubHost(Host(api_url=f"http://127.0.0.1:{port}/api/v3"), lambda: Secret(TOKEN), "test", FakeClock(), lambda text: text)
+    host = GitHubHost(
+        Host(api_url=f"http://127.0.0.1:{port}/api/v3"), TokenAccess(lambda: Secret(TOKEN)), "test", FakeClock(), lambda text: text
+    )
     try:
         yield host, heard
     finally:

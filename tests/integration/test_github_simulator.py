@@ -13,6 +13,7 @@ from prreview_cli.core.events import PullRequestEvent
 from prreview_cli.core.ports.host import PullRequest
 from prreview_cli.core.profile import Host
 from prreview_cli.core.review import Finding, Review, Severity, Side
+from prreview_cli.hosts.github.auth import TokenAccess
 from prreview_cli.hosts.github.host import GitHubHost
 from prreview_cli.hosts.github.webhook import GitHubWebhook
 from prreview_cli.secrecy import Secret
@@ -53,7 +54,7 @@ def shop(simulator: CodeHost) -> Hosted:
 
 @pytest.fixture
 async def host(simulator: CodeHost) -> AsyncIterator[GitHubHost]:
-    host = GitHubHost(Host(api_url=simulator.api_url), lambda: Secret(TOKEN), "test", MachineClock(), lambda text: text)
+    host = GitHubHost(Host(api_url=simulator.api_url), TokenAccess(lambda: Secret(TOKEN)), "test", MachineClock(), lambda text: text)
     yield host
     await host.close()
 

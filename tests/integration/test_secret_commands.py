@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from prreview_cli.trials.simulators.code_host import CodeHost
 from support.installed import PROGRAM, prreview
+from support.simulators import MachineClock
 
 VALUE = "sk-ant-api03-Zq7xW2mNb4Vc9Lk1Jh8Gf3Ds6Ap0Qw5Er7"
 BACKEND = """
@@ -176,6 +178,58 @@ def _rest(terminal: int) -> str:
     return shown
 
 
+OLD, NEW, NEWER = (f"{name}-webhook-secret-0123456789abcdefghij" for name in ("first", "second", "third"))
+
+
+def rotate(
+    tmp_path: Path, environ: dict[str, str], *options: str, name: str = "webhook_secret", stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    run = prreview(tmp_path, "secret", "rotate", name, *options, environ=environ, stdin=stdin)
+    assert not any(value[10:24] in run.stdout + run.stderr for value in (OLD, NEW, NEWER, VALUE))
+    return run
+
+
+def test_the_webhooks_secret_is_rotated_told_and_retired(tmp_path: Path, environ: dict[str, str]) -> None:
+    environ = {**environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    assert rotate(tmp_path, environ, stdin=NEW).returncode == 2, "there is nothing to rotate yet"
+    prreview(tmp_path, "secret", "set", "webhook_secret", environ=environ, stdin=OLD)
+    assert rotate(tmp_path, environ, stdin=OLD).returncode == 2, "the same value is no rotation"
+    assert kept(tmp_path) == {"prreview/prod webhook_secret": OLD}
+
+    assert rotate(tmp_path, environ, "--retire-after", "7d", stdin=NEW).returncode == 0
+
+    both = {"prreview/prod webhook_secret": NEW, "prreview/prod webhook_secret_previous": OLD}
+    assert kept(tmp_path) == both
+    told = json.loads(rotate(tmp_path, environ, "--status", "--json").stdout)
+    assert (told["rotations"], told["previous_valid"], told["current_last_verified"]) == (1, True, None)
+    assert told["previous_until"] > told["since"]
+    listed = json.loads(prreview(tmp_path, "secret", "list", "--json", environ=environ).stdout)
+    assert [row["name"] for row in listed["secrets"] if row["present"]] == ["webhook_secret", "webhook_secret_previous"]
+    refused = rotate(tmp_path, environ, stdin=NEWER)
+    assert (refused.returncode, kept(tmp_path)) == (2, both)
+    assert "--retire" in refused.stderr
+
+    assert rotate(tmp_path, environ, "--retire").returncode == 0
+    assert kept(tmp_path) == {"prreview/prod webhook_secret": NEW}
+    assert rotate(tmp_path, environ, "--retire").returncode == 2
+    assert json.loads(rotate(tmp_path, environ, "--status", "--json").stdout)["previous_valid"] is False
+
+
+def test_a_key_is_replaced_only_once_its_service_accepts_the_new_one(tmp_path: Path, environ: dict[str, str]) -> None:
+    environ = {**environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    with CodeHost(tmp_path / "host", MachineClock(), VALUE) as host:
+        prreview(tmp_path, "profile", "set", "host.api_url", host.api_url, environ=environ)
+        prreview(tmp_path, "secret", "set", "host_token", environ=environ, stdin=NEW)
+
+        refused = rotate(tmp_path, environ, name="host_token", stdin=NEWER)
+        assert (refused.returncode, kept(tmp_path)) == (4, {"prreview/prod host_token": NEW})
+        accepted = rotate(tmp_path, environ, name="host_token", stdin=VALUE)
+        assert (accepted.returncode, kept(tmp_path)) == (0, {"prreview/prod host_token": VALUE}), accepted.stderr
+        host.world.scopes = "repo"
+        wide = rotate(tmp_path, environ, name="host_token", stdin=VALUE)
+        assert (wide.returncode, "fine-grained" in wide.stderr) == (4, True)
+
+
 SESSION = """
 set -e
 mkdir -p "$XDG_RUNTIME_DIR"
@@ -188,14 +242,20 @@ do tries=$((tries + 1)); test $tries -lt 500; read -t 0.02 _ <> <(:) || true; do
 "$PRREVIEW" secret set model_api_key
 "$PRREVIEW" secret list --json
 "$PRREVIEW" secret remove model_api_key
+openssl rand -hex 32 | "$PRREVIEW" secret set webhook_secret
+openssl rand -hex 32 | "$PRREVIEW" secret rotate webhook_secret
+"$PRREVIEW" secret list --json
+"$PRREVIEW" secret rotate webhook_secret --retire
+"$PRREVIEW" secret remove webhook_secret
+"$PRREVIEW" secret list --json
 """
 
 
 @pytest.mark.skipif(
-    not all(map(shutil.which, ("gnome-keyring-daemon", "dbus-run-session", "dbus-send", "bash"))),
+    not all(map(shutil.which, ("gnome-keyring-daemon", "dbus-run-session", "dbus-send", "bash", "openssl"))),
     reason="gnome-keyring or dbus is not installed.",
 )
-def test_a_real_keyring_daemon_keeps_a_secret(tmp_path: Path) -> None:
+def test_a_real_keyring_daemon_keeps_and_rotates_secrets(tmp_path: Path) -> None:
     environ = {"PRREVIEW_PROFILES_DIR": str(tmp_path / "profiles"), "PRREVIEW_PROFILE": "prod", "PRREVIEW": str(PROGRAM)}
     environ |= {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
     prreview(tmp_path, "profile", "create", "prod", environ=environ)
@@ -203,6 +263,18 @@ def test_a_real_keyring_daemon_keeps_a_secret(tmp_path: Path) -> None:
     run = prreview(tmp_path, environ=environ, stdin=VALUE, command=["dbus-run-session", "--", "bash", "-c", SESSION])
 
     assert run.returncode == 0, run.stderr
-    listed = json.loads(run.stdout)
-    assert [row["present"] for row in listed["secrets"]] == [True, False, False]
+    first, during, after = _documents(run.stdout)
+    assert [row["present"] for row in first["secrets"]] == [True, False, False]
+    assert [row["present"] for row in during["secrets"]] == [False, False, True, True]
+    assert [row["present"] for row in after["secrets"]] == [False, False, False]
     assert VALUE[13:25] not in run.stdout + run.stderr
+
+
+def _documents(text: str) -> list[dict[str, list[dict[str, bool]]]]:
+    """The JSON documents that were printed one after the other."""
+    found, decoder, rest = [], json.JSONDecoder(), text.strip()
+    while rest:
+        document, end = decoder.raw_decode(rest)
+        found.append(document)
+        rest = rest[end:].strip()
+    return found

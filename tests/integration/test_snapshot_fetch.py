@@ -14,7 +14,7 @@ from prreview_cli.core import errors
 from prreview_cli.core.ports.snapshots import Revision
 from prreview_cli.snapshots import GitSnapshots, Limits
 from support.git_repos import GitServer, LoopClock, git, serving
-from support.snapshots import TOKEN, opened, pull_request, snapshots, wanted
+from support.snapshots import TOKEN, nothing, opened, pull_request, snapshots, wanted
 
 BASIC = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 
@@ -175,7 +175,7 @@ async def test_no_token_for_a_private_repository_concerns_the_repository(server,
 
 async def test_a_host_that_is_not_there_is_unreachable(server, scratch):
     _, pull = pull_request(server, {"a": b"1\n"}, {"a": b"2\n"})
-    nobody = GitSnapshots("http://127.0.0.1:9", lambda: None, scratch, LoopClock())
+    nobody = GitSnapshots("http://127.0.0.1:9", nothing, scratch, LoopClock())
     with pytest.raises(errors.HostUnreachable):
         async with nobody.open(pull):
             pytest.fail("nobody listens there")
@@ -266,7 +266,7 @@ def command_lines() -> list[bytes]:
 )
 def test_only_https_and_loopback_are_fetched_from(url, scratch):
     with pytest.raises(errors.ProfileError, match=r"host\.git_url"):
-        GitSnapshots(url, lambda: None, scratch, LoopClock())
+        GitSnapshots(url, nothing, scratch, LoopClock())
 
 
 @pytest.mark.parametrize("name", ["../hello", "octo/..", "octo/hello/x", "--upload-pack=id/x", "octo/a b", "octo", ".git/x", "octo/a\n"])

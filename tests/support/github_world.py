@@ -14,6 +14,7 @@ import httpx
 from prreview_cli.core.ports.host import PullRequest
 from prreview_cli.core.review import Coverage, Finding, Review, ReviewStatus, Severity, Usage
 from support import github_openapi
+from support.github_app import SLUG, AppWorld
 from support.github_openapi import example, merged
 
 API = "http://api.github.test"
@@ -79,6 +80,12 @@ class GitHubWorld:
     bodies: list[Any] = field(default_factory=list)
     headers: list[httpx.Headers] = field(default_factory=list)
     link_headers: bool = True
+    app: AppWorld | None = None
+
+    @property
+    def ours(self) -> str:
+        """Who posts here: the token's account, or the App's."""
+        return OURS if self.app is None else f"{SLUG}[bot]"
 
     @property
     def pulls(self) -> str:
@@ -87,11 +94,11 @@ class GitHubWorld:
     def next_answer(self, method: str, path: str, *answers: Scripted) -> None:
         self.script.setdefault((method, path), []).extend(answers)
 
-    def add_review(self, body: str, login: str | None = OURS, state: str = "COMMENTED", commit: str = HEAD) -> dict[str, Any]:
+    def add_review(self, body: str, login: str | None = "", state: str = "COMMENTED", commit: str = HEAD) -> dict[str, Any]:
         path = f"{self.pulls}/reviews"
         one = (example("GET", path) or [{}])[0]
         one = merged(one, {"id": 1000 + len(self.reviews), "body": body, "state": state, "commit_id": commit})
-        one["user"] = None if login is None else merged(one.get("user") or {}, {"login": login})
+        one["user"] = None if login is None else merged(one.get("user") or {}, {"login": login or self.ours})
         self.reviews.append(one)
         return one
 
@@ -109,9 +116,28 @@ class GitHubWorld:
             if isinstance(answer, Exception):
                 raise answer
             return answer(request) if callable(answer) else answer
-        answer = self._answer(request, path, sent)
+        answer = self._for_app(request, path, sent) or self._answer(request, path, sent)
         github_openapi.check_response(request.method, path, answer.status_code, json.loads(answer.content) if answer.content else None)
         return answer
+
+    def _for_app(self, request: httpx.Request, path: str, sent: Any) -> httpx.Response | None:
+        """What only an App is answered: its own routes, and a refusal where its token does not open the repository."""
+        if self.app is None:
+            return None
+        if path.startswith(tuple(f"/repos/{name}/" for name in self.old_names)):
+            return self._answer(request, path, sent)
+        if (answer := self.app.answer(request, path, sent)) is not None:
+            return answer
+        opened = self.app.opened_by(request)
+        if opened is None:
+            return httpx.Response(401, json={"message": "Bad credentials"})
+        if path == "/installation/repositories":
+            page = self._page(request, [{"id": self.repository_id, "full_name": self.full_name}, *self.others])
+            shown = json.loads(page.content)
+            link = {"link": page.headers["link"]} if "link" in page.headers else {}
+            published = (example("GET", path).get("repositories") or [{}])[0] if example("GET", path) else {}
+            return httpx.Response(200, json={"total_count": len(shown), "repositories": [published | one for one in shown]}, headers=link)
+        return None if self.repository_id in opened else httpx.Response(404, json={"message": "Not Found"})
 
     def _answer(self, request: httpx.Request, path: str, sent: Any) -> httpx.Response:
         if path in {"/user", "/rate_limit"}:

@@ -21,7 +21,15 @@ def wanted(head: str, base_tip: str, merge_base: str | None, repository: str = "
 
 def snapshots(server: GitServer, scratch: Path, limits: Limits | None = None, token: str | None = TOKEN) -> GitSnapshots:
     """What the composition root would build, over this server."""
-    return GitSnapshots(server.url, lambda: None if token is None else Secret(token), scratch, LoopClock(), limits)
+
+    async def give(_wanted: Wanted, _refused: Secret | None) -> Secret | None:
+        return None if token is None else Secret(token)
+
+    return GitSnapshots(server.url, give, scratch, LoopClock(), limits)
+
+
+async def nothing(_wanted: Wanted, _refused: Secret | None) -> None:
+    """No token at all."""
 
 
 def pull_request(server: GitServer, base: Mapping[str | bytes, object], head: Mapping[str | bytes, object]) -> tuple[Repository, Wanted]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prreview_cli.core.errors import NotYetKept
 
 LATER_COMMANDS: tuple[str, ...] = ()
-LATER_SUBCOMMANDS = {"profile": ("diff",), "secret": ("rotate",)}
+LATER_SUBCOMMANDS = {"profile": ("diff",)}
 
 
 def refuse_later(group: str, command: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from prreview_cli.core.events import Event
@@ -13,11 +14,18 @@ from prreview_cli.core.pace import Pace
 from prreview_cli.core.review import Review
 
 
+class Signer(StrEnum):
+    """Which of the two webhook secrets signed a delivery."""
+
+    CURRENT = "current"
+    PREVIOUS = "previous"
+
+
 class WebhookReader(Protocol):
     """The host's webhook dialect; pure. Header names are lower-case bytes."""
 
-    def authentic(self, body: bytes, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether the raw body was signed with the current or the previous secret; constant time, never raises."""
+    def authentic(self, body: bytes, headers: Mapping[bytes, bytes]) -> Signer | None:
+        """With which secret the raw body was signed, None if with neither; constant time, never raises."""
 
     def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Event:
         """The event in an authentic body. ValueError if the body is not JSON that can be decoded strictly;
@@ -76,17 +84,19 @@ class PostedReview:
 @dataclass(frozen=True, slots=True)
 class Introduction:
     """What an answer of the host tells besides who we are. `lists_scopes`: the token is of the kind whose scopes can be
-    read (a classic one); `host_time` is what the host's clock says, to the second, `our_time` ours at that moment."""
+    read (a classic one); `host_time` is what the host's clock says, to the second, `our_time` ours at that moment;
+    `permissions` are those of an App at most, None of any other."""
 
     lists_scopes: bool
     host_time: datetime | None
     our_time: datetime
+    permissions: Mapping[str, str] | None = None
 
 
 class CodeHost(Protocol):
     """What we ask of the host and write there.
 
-    Errors: HostTokenRejected, HostTokenTooWide (profile); RepositoryForbidden, RepositoryReplaced
+    Errors: HostTokenRejected, AppKeyRejected, HostTokenTooWide (profile); `errors.NoAccess`, RepositoryReplaced
     (repository); HostRateLimited, HostUnreachable (again later). Credentials are never sent along a
     redirect. Reads are retried nowhere below the queue; writes never.
 

@@ -19,7 +19,8 @@ class Revision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to fetch. `merge_base` None: git has to find it from `base_tip` and `head_sha`."""
+    """What to fetch. `merge_base` None: git has to find it from `base_tip` and `head_sha`. `repository_id` None: it goes
+    by its name alone."""
 
     repository: str
     number: int
@@ -27,6 +28,7 @@ class Wanted:
     base_tip: str
     merge_base: str | None
     guidelines_path: str
+    repository_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

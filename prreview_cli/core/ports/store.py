@@ -311,7 +311,7 @@ class Pause:
 
 
 class Switches(Protocol):
-    """The kill switch, and what the workers asked the host once."""
+    """The kill switch, and what the processes on this database tell each other: small facts by name, never a secret."""
 
     async def pause(self, reason: str, now: datetime, until: datetime | None = None) -> bool:
         """Pause, durable. False if it was paused already (the first reason stands)."""
@@ -327,6 +327,12 @@ class Switches(Protocol):
 
     async def remember_login(self, login: str) -> None:
         """Remember who our reviews are by."""
+
+    async def remembered(self, name: str) -> str | None:
+        """A fact, as last remembered. Cheap."""
+
+    async def remember(self, name: str, value: str) -> None:
+        """Remember a fact in the place of the last one of this name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,33 @@ class _Listed(Repository):
     disabled: bool = False
 
 
+class App(msgspec.Struct):
+    """A GitHub App: what it is called, and what it may be granted at most."""
+
+    slug: str
+    permissions: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Installation(msgspec.Struct):
+    """Where an App is installed; `suspended_at` is null while it is not suspended."""
+
+    id: int
+    suspended_at: str | None = None
+
+
+class Minted(msgspec.Struct):
+    """A token of an installation, with what it opens. `repositories` is there where they were named at minting."""
+
+    token: str
+    expires_at: str
+    permissions: dict[str, str] = msgspec.field(default_factory=dict)
+    repositories: list[Repository] | None = None
+
+
+class _Installed(msgspec.Struct):
+    repositories: list[_Listed]
+
+
 class _Head(msgspec.Struct):
     sha: str
 
@@ -103,6 +130,35 @@ def repository(body: bytes) -> Repository:
 def repositories(body: bytes) -> list[SeenRepository | None]:
     """One page of GET /user/repos; None in the place of an archived or disabled one."""
     return [_seen(found) for found in _read(body, list[_Listed])]
+
+
+def installed(body: bytes) -> list[SeenRepository | None]:
+    """One page of GET /installation/repositories, as `repositories`."""
+    return [_seen(found) for found in _read(body, _Installed).repositories]
+
+
+def app(body: bytes) -> App:
+    """The App of GET /app."""
+    found = _read(body, App)
+    fields.login(f"{found.slug}[bot]")
+    return found
+
+
+def installation(body: bytes) -> Installation:
+    """The installation of GET …/installation."""
+    found = _read(body, Installation)
+    fields.identifier(found.id)
+    return found
+
+
+def minted(body: bytes) -> Minted:
+    """The token of POST …/access_tokens."""
+    found = _read(body, Minted)
+    fields.instant(found.expires_at)
+    for repository in found.repositories or ():
+        fields.identifier(repository.id)
+        fields.full_name(repository.full_name)
+    return found
 
 
 def _seen(found: _Listed) -> SeenRepository | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,18 +46,17 @@ class NoAnswer(Exception):
 
 
 class GitHubClient:
-    """Has exchanges with the API at `api_url`; `token` is asked each time, so that a rotated one is used at once."""
+    """Has exchanges with the API at `api_url`."""
 
-    def __init__(self, api_url: str, token: Callable[[], Secret]) -> None:
+    def __init__(self, api_url: str) -> None:
         self._root = api_url.rstrip("/")
-        self._token = token
         self._http: httpx.AsyncClient | None = None
 
-    async def send(self, request: Request) -> Answer:
-        """One exchange. NoAnswer if none was had; HostTokenRejected if the token cannot even be sent."""
+    async def send(self, request: Request, token: Secret) -> Answer:
+        """One exchange, authorized by `token`. NoAnswer if none was had; HostTokenRejected if the token cannot even be sent."""
         import httpx  # noqa: PLC0415 - heavy, and `--help` must not load it
 
-        headers = {"Authorization": f"Bearer {self._sendable_token()}"}
+        headers = {"Authorization": f"Bearer {_sendable(token)}"}
         content = None
         if request.body is not None:
             content = json.dumps(request.body.to_json()).encode()
@@ -106,11 +105,12 @@ class GitHubClient:
             )
         return self._http
 
-    def _sendable_token(self) -> str:
-        token = self._token().reveal()
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
-            raise HostTokenRejected("The host token is empty or holds characters that no token has, so it was not sent.")
-        return token
+
+def _sendable(secret: Secret) -> str:
+    token = secret.reveal()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise HostTokenRejected("The host token is empty or holds characters that no token has, so it was not sent.")
+    return token
 
 
 def _trust(root: str) -> ssl.SSLContext:

@@ -29,6 +29,8 @@ def failure(request: Request, answer: Answer, now: datetime, redact: Callable[[s
         return errors.HostTokenRejected(f"The code host does not accept the token (401){said}.")
     if is_rate_limit(answer):
         return errors.HostRateLimited(told, retry_at=wait_until(answer, now))
+    if status == 403 and "installation has been suspended" in said.lower():
+        return errors.AppSuspended(told)
     if status in {403, 404, 410, 451}:
         return errors.RepositoryForbidden(told)
     if request.writes and 400 <= status < 500:

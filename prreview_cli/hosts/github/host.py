@@ -12,12 +12,12 @@ from prreview_cli.core.profile import Host
 from prreview_cli.core.review import Review
 from prreview_cli.hosts.github import answers, markup, requests
 from prreview_cli.hosts.github.answers import StoredReview
+from prreview_cli.hosts.github.auth import Access, Lent, Place
 from prreview_cli.hosts.github.client import Answer, GitHubClient, NoAnswer
-from prreview_cli.hosts.github.failures import failure, is_rate_limit
+from prreview_cli.hosts.github.failures import failure, is_rate_limit, reason
 from prreview_cli.hosts.github.pacing import pace_of
 from prreview_cli.hosts.github.paging import Pages, has_next
-from prreview_cli.hosts.github.requests import Request
-from prreview_cli.secrecy import Secret
+from prreview_cli.hosts.github.requests import Request, Route
 
 T = TypeVar("T")
 
@@ -30,11 +30,13 @@ _HARMLESS_SCOPES = frozenset({"user:email"})
 class GitHubHost:
     """`CodeHost` for GitHub. `config` is the profile's [host]; `environment` must be that of every review posted here.
 
-    `token` is asked before each request. `redact` is applied to what the host says before it is told.
+    `access` is asked before each request, and closed with us. `redact` is applied to what the host says before it is told.
     """
 
-    def __init__(self, config: Host, token: Callable[[], Secret], environment: str, clock: Clock, redact: Callable[[str], str]) -> None:
-        self._client = GitHubClient(config.api_url, token)
+    def __init__(self, config: Host, access: Access, environment: str, clock: Clock, redact: Callable[[str], str]) -> None:
+        self._client = GitHubClient(config.api_url)
+        self._access = access
+        self._of_app = access.who.route is Route.APP
         self._git_url = config.git_url.rstrip("/")
         self.pace = pace_of(config.api_url)
         self._configured_login = config.login
@@ -45,11 +47,16 @@ class GitHubHost:
 
     async def close(self) -> None:
         await self._client.close()
+        await self._access.close()
 
     # -- who we are --------------------------------------------------------------------------------
 
     async def identify(self) -> str:
-        answer = await self._exchange(requests.user())
+        answer = await self._exchange(self._access.who)
+        if self._of_app:
+            slug = self._read(answers.app, self._signed(answer), "the App").slug
+            self._login = self._agreed(f"{slug}[bot]")
+            return self._login
         _refuse_wide(answer)
         if answer.status == 200:
             self._login = self._agreed(self._read(answers.account, answer, "who we are"))
@@ -58,8 +65,15 @@ class GitHubHost:
             await self._prove_alive()
             self._login = self._configured_login or ACTIONS_LOGIN
         else:
-            raise self._failure(requests.user(), answer)
+            raise self._failure(self._access.who, answer)
         return self._login
+
+    def _signed(self, answer: Answer) -> Answer:
+        """What the App asked for itself; whatever refuses it refuses its key."""
+        if answer.status in {401, 403, 404} and not is_rate_limit(answer):
+            told = f"The code host does not accept what the App's key signed ({answer.status}){reason(answer, self._redact)}."
+            raise errors.AppKeyRejected(told)
+        return self._good(self._access.who, answer)
 
     async def _prove_alive(self) -> None:
         request = requests.rate_limit()
@@ -68,7 +82,7 @@ class GitHubHost:
         if answer.status in {200, 404}:  # an Enterprise Server without rate limits answers 404
             return
         raised = self._failure(request, answer)
-        raise errors.HostTokenRejected(str(raised)) if isinstance(raised, errors.RepositoryForbidden) else raised
+        raise errors.HostTokenRejected(str(raised)) if isinstance(raised, errors.NoAccess) else raised
 
     def _agreed(self, login: str) -> str:
         """A wrong `host.login` would hide our own reviews from us, and each head would be reviewed twice."""
@@ -83,11 +97,13 @@ class GitHubHost:
     # -- reading -----------------------------------------------------------------------------------
 
     async def pull_request(self, repository_id: int | None, repository: str, number: int) -> PullRequest:
-        request = requests.pull(repository, number)
-        answer = await self._exchange(request)
+        place = await self._access.present(Place(repository_id, repository))
+        request = requests.pull(place.name, number)
+        answer = await self._exchange(request, place)
         if repository_id is not None and (answer.status in _MOVED or answer.status == 404):
-            request = requests.pull(await self._present_name(repository_id), number)
-            answer = await self._exchange(request)
+            place = await self._renamed(Place(repository_id, place.name))
+            request = requests.pull(place.name, number)
+            answer = await self._exchange(request, place)
         elif answer.status in _MOVED:
             raise errors.RepositoryForbidden(f"{repository} has another name now.", remedy="Give the repository's present name.")
         pull = self._read(answers.pull_request, self._good(request, answer), "the pull request")
@@ -99,14 +115,14 @@ class GitHubHost:
 
     async def merge_base(self, pull: PullRequest) -> str | None:
         request = requests.compare(pull.repository, pull.base_sha, pull.head_sha)
-        answer = await self._exchange(request)
+        answer = await self._exchange(request, _place(pull))
         if answer.status == 404 or (answer.status == 200 and not answer.body):
             return None  # unrelated or unknown to the route, or an answer too large to keep: git finds it
         return self._read(answers.merge_base, self._good(request, answer), "the merge base")
 
     async def may_write(self, pull: PullRequest, login: str) -> bool:
         request = requests.permission(pull.repository, login)
-        answer = await self._exchange(request)
+        answer = await self._exchange(request, _place(pull))
         if answer.status in {403, 404} and not is_rate_limit(answer):
             return False  # no collaborator, or we may not know: nobody is admitted on a guess
         return self._read(answers.may_write, self._good(request, answer), "the author's permission")
@@ -125,15 +141,17 @@ class GitHubHost:
         found: list[StoredReview] = []
         # To stop at the last page as if these were all could mean to post a second time.
         pages = Pages("reviews", lambda page: requests.reviews(pull.repository, pull.number, page), answers.reviews)
-        async for listed in self._pages(pages, f"{pull.repository}#{pull.number}"):
+        async for listed in self._pages(pages, f"{pull.repository}#{pull.number}", _place(pull)):
             found += [review for review in listed if review.is_by(login)]
         return sorted(found, key=lambda review: review.id)
 
     # -- listing -----------------------------------------------------------------------------------
 
     async def repositories(self) -> list[SeenRepository]:
-        pages = Pages("repositories", requests.repositories, answers.repositories)
-        found = [repository async for listed in self._pages(pages, "The token") for repository in listed]
+        asked = (requests.installed, answers.installed) if self._of_app else (requests.repositories, answers.repositories)
+        pages, found = Pages("repositories", *asked), []
+        for lent in await self._access.listings():
+            found += [repository async for listed in self._pages(pages, "The token", lent) for repository in listed]
         return [repository for repository in found if repository is not None]
 
     async def open_pull_requests(self, repository: str) -> AsyncIterator[PullRequest]:
@@ -145,7 +163,7 @@ class GitHubHost:
             most=MOST_PULLS_PAGES,
             moved=f"{repository} has another name now.",
         )
-        async for listed in self._pages(pages, repository):
+        async for listed in self._pages(pages, repository, Place(None, repository)):
             for pull in listed:
                 yield pull
 
@@ -154,12 +172,14 @@ class GitHubHost:
     async def publish(self, pull: PullRequest, review: Review, may_begin: Callable[[], Awaitable[None]]) -> str:
         self._refuse_foreign(pull, review)
         request = requests.post_review(pull.repository, pull.number, markup.post(review))
+        place = _place(pull)
+        await self._access.to(place)  # minted now if it must be, so that no time passes between the last look and the post
         await may_begin()
-        answer = await self._post(request)
+        answer = await self._post(request, place)
         if answer.status == 422 and "pending review" in answers.complaint(answer.body).lower():
             await self._drop_pending(pull, may_begin)
             await may_begin()
-            answer = await self._post(request)
+            answer = await self._post(request, place)
         self._good(request, answer)
         try:
             stored = answers.review(answer.body)
@@ -177,13 +197,13 @@ class GitHubHost:
             return
         body = requests.NewBody(markup.outdated(posted.body, posted.marker, newer_sha))
         request = requests.edit_review(pull.repository, pull.number, int(posted.review_id), body)
-        answer = await self._exchange(request)
+        answer = await self._exchange(request, _place(pull))
         if answer.status not in {404, 422}:  # somebody removed it meanwhile: nothing is left to mark
             self._good(request, answer)
 
-    async def _post(self, request: Request) -> Answer:
+    async def _post(self, request: Request, place: Place) -> Answer:
         try:
-            answer = await self._client.send(request)
+            answer = await self._send(request, place)
         except NoAnswer as lost:
             if not lost.sent:
                 raise _unreachable(lost) from None
@@ -198,7 +218,7 @@ class GitHubHost:
             if review.state == "PENDING":
                 await may_begin()
                 request = requests.delete_pending(pull.repository, pull.number, review.id)
-                answer = await self._exchange(request)
+                answer = await self._exchange(request, _place(pull))
                 if answer.status != 404:
                     self._good(request, answer)
 
@@ -212,10 +232,10 @@ class GitHubHost:
 
     # -- shared ------------------------------------------------------------------------------------
 
-    async def _pages(self, pages: Pages[T], whose: str) -> AsyncIterator[list[T]]:
+    async def _pages(self, pages: Pages[T], whose: str, by: Place | Lent) -> AsyncIterator[list[T]]:
         for page in range(1, pages.most + 1):
             request = pages.request(page)
-            answer = await self._exchange(request)
+            answer = await self._exchange(request, by)
             if pages.moved and answer.status in _MOVED:
                 raise errors.RepositoryForbidden(pages.moved, remedy="Give the repository's present name.")
             listed = self._read(pages.reader, self._good(request, answer), f"the {pages.what}")
@@ -224,18 +244,32 @@ class GitHubHost:
                 return
         raise errors.HostUnreachable(f"{whose} has more {pages.what} than {pages.most} pages; not all could be read.")
 
-    async def _present_name(self, repository_id: int) -> str:
-        request = requests.repository(repository_id)
-        found = self._read(answers.repository, self._good(request, await self._exchange(request)), "the repository")
-        if found.id != repository_id:
-            raise errors.RepositoryReplaced(f"The code host shows the repository {found.id} in the place of {repository_id}.")
-        return found.full_name
+    async def _renamed(self, place: Place) -> Place:
+        """The repository with this id, by its present name."""
+        assert place.id is not None
+        request = requests.repository(place.id)
+        found = self._read(answers.repository, self._good(request, await self._exchange(request, place)), "the repository")
+        if found.id != place.id:
+            raise errors.RepositoryReplaced(f"The code host shows the repository {found.id} in the place of {place.id}.")
+        return Place(found.id, found.full_name)
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request, by: Place | Lent | None = None) -> Answer:
         try:
-            return await self._client.send(request)
+            return await self._send(request, by)
         except NoAnswer as lost:
             raise _unreachable(lost) from None
+
+    async def _send(self, request: Request, by: Place | Lent | None) -> Answer:
+        """One exchange with what opens that place (None: with what shows who we are); a second one, with another token,
+        if the host refused the first for its token (401), and so did nothing."""
+        place = by if isinstance(by, Place) else None
+        lent = by if isinstance(by, Lent) else await (self._access.own() if place is None else self._access.to(place))
+        lent.expect(request, place)
+        answer = await self._client.send(request, lent.secret)
+        if answer.status == 401 and place is not None and (another := await self._access.another(place, lent.secret)):
+            another.expect(request, place)
+            answer = await self._client.send(request, another.secret)
+        return answer
 
     def _good(self, request: Request, answer: Answer) -> Answer:
         if 200 <= answer.status < 300:
@@ -243,7 +277,9 @@ class GitHubHost:
         raise self._failure(request, answer)
 
     def _failure(self, request: Request, answer: Answer) -> errors.Failure:
-        return failure(request, answer, self._clock.now(), self._redact)
+        raised = failure(request, answer, self._clock.now(), self._redact)
+        rejected = type(raised) is errors.HostTokenRejected and self._of_app
+        return errors.AppKeyRejected(str(raised)) if rejected else raised
 
     def _read(self, reader: Callable[[bytes], T], answer: Answer, what: str) -> T:
         try:
@@ -258,6 +294,10 @@ def _refuse_wide(answer: Answer) -> None:
     wide = sorted(scope for scope in scopes - _HARMLESS_SCOPES if not scope.startswith("read:"))
     if wide:
         raise errors.HostTokenTooWide(f"The host token is a classic one that may do more than review: {', '.join(wide)[:200]}.")
+
+
+def _place(pull: PullRequest) -> Place:
+    return Place(pull.repository_id, pull.repository)
 
 
 def _unreachable(lost: NoAnswer) -> errors.HostUnreachable:

@@ -7,7 +7,7 @@ no place for an event: what it posts is a COMMENT. To approve, to merge or to la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -24,6 +24,10 @@ class Route(Enum):
     """Method and path; all there are."""
 
     USER = "GET", "/user"
+    APP = "GET", "/app"
+    INSTALLATION = "GET", "/repos/{owner}/{name}/installation"
+    MINT = "POST", "/app/installations/{id}/access_tokens"
+    INSTALLED = "GET", "/installation/repositories"
     USER_REPOSITORIES = "GET", "/user/repos"
     RATE_LIMIT = "GET", "/rate_limit"
     REPOSITORY = "GET", "/repositories/{id}"
@@ -89,12 +93,34 @@ class NewBody:
 
 
 @dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token to mint, for one repository (by its id, or by its name where the id is not known yet) and no more than
+    these permissions. With neither: for a list of the installation's repositories."""
+
+    permissions: Mapping[str, str]
+    repository_id: int | None = None
+    repository: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """GitHub's form."""
+        whose: dict[str, Any] = {}
+        if self.repository_id is not None:
+            whose["repository_ids"] = [self.repository_id]
+        elif self.repository is not None:
+            whose["repositories"] = [self.repository]
+        return {**whose, "permissions": dict(self.permissions)}
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One exchange to have. `target` is path and query, below the API's root."""
+    """One exchange to have. `target` is path and query, below the API's root; `repository` and `repository_id` are
+    what its path names."""
 
     route: Route
     target: str
-    body: NewReview | NewBody | None = None
+    body: NewReview | NewBody | NewToken | None = None
+    repository: str | None = None
+    repository_id: int | None = None
 
     @property
     def writes(self) -> bool:
@@ -105,6 +131,26 @@ class Request:
 def user() -> Request:
     """Who the token belongs to."""
     return _request(Route.USER)
+
+
+def app() -> Request:
+    """Which App signed this."""
+    return _request(Route.APP)
+
+
+def installation(full_name: str) -> Request:
+    """The App's installation on a repository."""
+    return _request(Route.INSTALLATION, full_name)
+
+
+def mint(installation_id: int, token: NewToken) -> Request:
+    """Mint a token of an installation."""
+    return _request(Route.MINT, body=token, id=fields.identifier(installation_id))
+
+
+def installed(page: int) -> Request:
+    """One page (from 1) of the repositories of an installation."""
+    return _request(Route.INSTALLED, query={"per_page": PAGE_SIZE, "page": page})
 
 
 def repositories(page: int) -> Request:
@@ -119,7 +165,7 @@ def rate_limit() -> Request:
 
 def repository(repository_id: int) -> Request:
     """A repository by its id, whatever it is called now."""
-    return _request(Route.REPOSITORY, id=fields.identifier(repository_id))
+    return replace(_request(Route.REPOSITORY, id=fields.identifier(repository_id)), repository_id=repository_id)
 
 
 def open_pulls(full_name: str, page: int) -> Request:
@@ -169,10 +215,10 @@ def _request(
     full_name: str | None = None,
     query: Mapping[str, str | int] | None = None,
     *,
-    body: NewReview | NewBody | None = None,
+    body: NewReview | NewBody | NewToken | None = None,
     **places: str | int,
 ) -> Request:
     if full_name is not None:
         places["owner"], places["name"] = fields.full_name(full_name).split("/")
     path = route.template.format_map({key: quote(str(value), safe="") for key, value in places.items()})
-    return Request(route, f"{path}?{urlencode(query)}" if query else path, body)
+    return Request(route, f"{path}?{urlencode(query)}" if query else path, body, full_name)

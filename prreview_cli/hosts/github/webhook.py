@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from prreview_cli.core.events import Event, Ping, PullRequestEvent, Unrelated
+from prreview_cli.core.ports.host import Signer
 from prreview_cli.hosts.github import fields
 from prreview_cli.secrecy import Secret
 
@@ -36,11 +37,14 @@ class GitHubWebhook:
     def __init__(self, secrets: Callable[[], Sequence[Secret]]) -> None:
         self._secrets = secrets
 
-    def authentic(self, body: bytes, headers: Mapping[bytes, bytes]) -> bool:
+    def authentic(self, body: bytes, headers: Mapping[bytes, bytes]) -> Signer | None:
         given = headers.get(_SIGNATURE, b"")
-        keys = [secret.reveal().encode() for secret in self._secrets()]
-        # An empty key would verify what anybody can sign.
-        return any(hmac.compare_digest(signature(body, key), given) for key in keys if key)
+        for signer, secret in zip(Signer, self._secrets(), strict=False):
+            key = secret.reveal().encode()
+            # An empty key would verify what anybody can sign.
+            if key and hmac.compare_digest(signature(body, key), given):
+                return signer
+        return None
 
     def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Event:
         name = self.event_name(headers)

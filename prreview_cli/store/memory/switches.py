@@ -32,7 +32,13 @@ class MemorySwitches:
         return self._tables.paused(now)
 
     async def own_login(self) -> str | None:
-        return self._tables.own_login
+        return await self.remembered("own_login")
 
     async def remember_login(self, login: str) -> None:
-        self._tables.own_login = login
+        await self.remember("own_login", login)
+
+    async def remembered(self, name: str) -> str | None:
+        return self._tables.facts.get(name)
+
+    async def remember(self, name: str, value: str) -> None:
+        self._tables.facts[name] = value

@@ -79,7 +79,7 @@ class Tables:
     pause: Pause | None = None
     circuits: dict[Service, Circuit] = field(default_factory=lambda: {service: Circuit(service) for service in Service})
     taken: Taken = field(default_factory=Taken)
-    own_login: str | None = None
+    facts: dict[str, str] = field(default_factory=dict)
     jobs_made: int = 0
     reviews_took: Durations = field(default_factory=lambda: Durations(REVIEW_BOUNDS_S))
 

@@ -44,11 +44,17 @@ class SqliteSwitches:
         return await self._database.read(lambda db: _in_force(db, now))
 
     async def own_login(self) -> str | None:
-        row = await self._database.read(lambda db: one(db, _SQL["remembered"], {"key": _LOGIN}))
-        return None if row is None else str(row["value"])
+        return await self.remembered(_LOGIN)
 
     async def remember_login(self, login: str) -> None:
-        await self._database.write(lambda db: db.execute(_SQL["remember"], {"key": _LOGIN, "value": login}))
+        await self.remember(_LOGIN, login)
+
+    async def remembered(self, name: str) -> str | None:
+        row = await self._database.read(lambda db: one(db, _SQL["remembered"], {"key": name}))
+        return None if row is None else str(row["value"])
+
+    async def remember(self, name: str, value: str) -> None:
+        await self._database.write(lambda db: db.execute(_SQL["remember"], {"key": name, "value": value}))
 
 
 def _in_force(db: sqlite3.Connection, now: datetime) -> Pause | None:

@@ -10,6 +10,7 @@ import pytest
 from prreview_cli.core.errors import ProfileError
 from prreview_cli.core.profile import Host, Model, Profile
 from prreview_cli.hosts import code_host, webhook
+from prreview_cli.hosts.github.auth import TokenAccess
 from prreview_cli.hosts.github.host import GitHubHost
 from prreview_cli.hosts.github.webhook import GitHubWebhook
 from prreview_cli.secrecy import Secret
@@ -19,7 +20,7 @@ PROFILE = Profile("test", Path("/etc/prreview/test.toml"), "test", Model("claude
 
 
 async def test_the_profile_chooses_who_speaks() -> None:
-    host = code_host(PROFILE, lambda: Secret("x"), FakeClock(), str)
+    host = code_host(PROFILE, TokenAccess(lambda: Secret("x")), FakeClock(), str)
     assert isinstance(host, GitHubHost)
     assert isinstance(webhook(PROFILE, list), GitHubWebhook)
     await host.close()
@@ -27,7 +28,7 @@ async def test_the_profile_chooses_who_speaks() -> None:
 
 def test_a_kind_that_is_not_there_is_refused_by_name() -> None:
     other = replace(PROFILE, host=Host(kind="gitea"))
-    for choose in (lambda: code_host(other, lambda: Secret("x"), FakeClock(), str), lambda: webhook(other, list)):
+    for choose in (lambda: code_host(other, TokenAccess(lambda: Secret("x")), FakeClock(), str), lambda: webhook(other, list)):
         with pytest.raises(ProfileError, match="'gitea'"):
             choose()
 

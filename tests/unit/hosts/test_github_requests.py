@@ -14,10 +14,10 @@ from prreview_cli.hosts.github.requests import Comment, NewBody, NewReview, Rout
 from support import github_openapi
 
 SHA = "a" * 40
-WRITES = {("POST", "reviews"), ("PUT", "{review}"), ("DELETE", "{review}")}
+WRITES = {("POST", "reviews"), ("PUT", "{review}"), ("DELETE", "{review}"), ("POST", "access_tokens")}
 
 
-def test_the_only_writes_are_to_reviews() -> None:
+def test_the_only_writes_are_to_reviews_and_mint_tokens() -> None:
     writes = {(route.method, route.template.rsplit("/", 1)[1]) for route in Route if route.method != "GET"}
     assert writes == WRITES
 

@@ -114,3 +114,22 @@ def test_a_classic_token_is_proven_and_a_fine_grained_one_is_not() -> None:
     fine_grained = doctor.scopes(classic=False, declared={"pull_requests": "write"})
     assert fine_grained.ok is None
     assert "pull_requests: write" in fine_grained.detail
+
+
+DECLARED = {"pull_requests": "write", "contents": "read"}
+
+
+@pytest.mark.parametrize(
+    ("granted", "ok", "told"),
+    [
+        ({**DECLARED, "metadata": "read"}, True, "no more"),
+        ({**DECLARED, "contents": "write"}, False, "contents: write"),
+        ({**DECLARED, "issues": "read"}, False, "issues: read"),
+        ({**DECLARED, "issues": "something new"}, False, "issues: something new"),
+        ({"pull_requests": "read", "contents": "read"}, False, "does not ask for pull_requests: write"),
+        ({}, False, "does not ask for contents: read, pull_requests: write"),
+    ],
+)
+def test_an_apps_permissions_are_held_against_the_declared_ones(granted: dict[str, str], told: str, *, ok: bool) -> None:
+    found = doctor.app_permissions(granted, DECLARED)
+    assert (found.ok, told in found.detail) == (ok, True)

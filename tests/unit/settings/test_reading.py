@@ -156,9 +156,6 @@ def test_what_can_be_is_taken(key: str, value: Any) -> None:
         ("review.verify", True),
         ("review.report", "check"),
         ("host.read", "diff"),
-        ("host.auth", "app"),
-        ("host.app_id", 7),
-        ("secrets.app_private_key", "keyring:app_private_key"),
         ("queue.url", "postgresql://db/prreview"),
     ],
 )
@@ -263,3 +260,11 @@ def _leaves(cls: type, prefix: str = "") -> list[tuple[str, Any]]:
             continue
         found += _leaves(hint, f"{prefix}{field.name}.") if is_dataclass(hint) else [(prefix + field.name, hint)]
     return found
+
+
+def test_an_app_needs_its_number_and_its_key(tmp_path: Path) -> None:
+    whole = {"host.auth": "app", "host.app_id": 7, "secrets.app_private_key": "keyring:app_private_key"}
+    assert read_profile(profile_file(tmp_path, whole)).host.app_id == 7
+    for missing, told in (("host.app_id", "App ID"), ("secrets.app_private_key", "app_private_key = ")):
+        with pytest.raises(ProfileError, match=told):
+            read_profile(profile_file(tmp_path, {**whole, missing: None}))

@@ -9,6 +9,7 @@ from keyring.errors import PasswordSetError
 from prreview_cli.core.errors import SecretUnavailable
 from prreview_cli.core.profile import Profile, SecretName
 from prreview_cli.settings import Vault, read_profile
+from support.github_app import private_key
 from support.profiles import MemoryKeyring, profile_file
 
 VALUE = "a-value-of-the-test-0123456789-abcdef"
@@ -171,3 +172,29 @@ def test_a_keyring_that_keeps_nothing_is_noticed_at_once(tmp_path: Path) -> None
 def test_a_keyring_that_is_none_is_told_by_its_type(tmp_path: Path) -> None:
     with pytest.raises(SecretUnavailable, match="NoKeyringError"):
         Vault(profile_with(tmp_path, "keyring:token"), {}, fail.Keyring).get(TOKEN)
+
+
+def test_a_private_key_is_kept_whole_and_sought_by_a_line_that_no_other_key_has(tmp_path: Path) -> None:
+    pem = private_key()
+    changes = {"host.auth": "app", "host.app_id": 7, "secrets.app_private_key": "env:PEM"}
+    vault = Vault(read_profile(profile_file(tmp_path, changes)), {"PEM": pem.replace("\n", "\r\n")})
+    assert vault.get(SecretName.APP_PRIVATE_KEY).reveal() == pem.strip()
+    sought = vault.known()[SecretName.APP_PRIVATE_KEY].reveal()
+    assert sought == pem.splitlines()[2]
+    assert sought not in private_key(1)
+    for wrong in ("-----BEGIN PUBLIC KEY-----\n" + "A" * 80 + "\n-----END PUBLIC KEY-----", pem.replace("\n", " "), "ghp_token-0123456789"):
+        with pytest.raises(SecretUnavailable) as caught:
+            Vault(read_profile(profile_file(tmp_path, changes)), {"PEM": wrong}).get(SecretName.APP_PRIVATE_KEY)
+        assert wrong[-20:] not in str(caught.value)
+
+
+def test_the_previous_webhook_secret_stands_beside_the_current_one_unless_the_profile_says_otherwise(tmp_path: Path) -> None:
+    keyring = MemoryKeyring()
+    vault = Vault(read_profile(profile_file(tmp_path, {"secrets.webhook_secret": "keyring:hook"})), {}, lambda: keyring)
+    vault.put(HOOK, "the-current-webhook-secret-0123456789")
+    assert len(vault.webhook_secrets()) == 1
+    assert SecretName.WEBHOOK_SECRET_PREVIOUS not in vault.places()
+    vault.put(SecretName.WEBHOOK_SECRET_PREVIOUS, "the-former-webhook-secret-0123456789")
+    assert keyring.kept["prreview/test", "hook_previous"].startswith("the-former")
+    assert [secret.reveal()[:11] for secret in vault.webhook_secrets()] == ["the-current", "the-former-"]
+    assert SecretName.WEBHOOK_SECRET_PREVIOUS in vault.places()
