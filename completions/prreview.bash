@@ -38,6 +38,8 @@ _prreview() {
         'jobs cancel:--reason') COMPREPLY=(); return ;;
         'audit-logs:--exclude') COMPREPLY=(); return ;;
         'audit-logs:--rules') COMPREPLY=($(compgen -W 'known all' -- "$cur")); return ;;
+        'audit-logs:--journal') COMPREPLY=(); return ;;
+        'audit-logs:--baseline') compopt -o default; COMPREPLY=(); return ;;
         'sweep:--repository') COMPREPLY=(); return ;;
         'digest:--since') COMPREPLY=(); return ;;
         'digest:--format') COMPREPLY=($(compgen -W 'text markdown' -- "$cur")); return ;;
@@ -61,7 +63,7 @@ _prreview() {
         'jobs retry') options='-p --profile --json -h --help' verbs='' ;;
         'jobs cancel') options='-p --profile --reason --json -h --help' verbs='' ;;
         'why') options='-p --profile --json -h --help' verbs='' ;;
-        'audit-logs') options='-p --profile --all-profiles --exclude --rules --json -h --help' verbs='' ;;
+        'audit-logs') options='-p --profile --all-profiles --exclude --rules --journal --baseline --write-baseline --json -h --help' verbs='' ;;
         'pause') options='-p --profile -h --help' verbs='' ;;
         'resume') options='-p --profile -h --help' verbs='' ;;
         'sweep') options='-p --profile --repository --dry-run --json -h --help' verbs='' ;;

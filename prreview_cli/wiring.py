@@ -106,11 +106,12 @@ class House:
         return access(self.profile, self.vault.get, self.clock, self.keyhole.redact, self.keyhole.learn)
 
     def log(self, program: str, *, quiet: bool = False) -> Log:
-        """Start this process's log; a `quiet` one goes to its file alone."""
+        """Start this process's log; a `quiet` one goes to its file alone, any other one watches all of standard error."""
         folder = self.state / "logs"
         folder.mkdir(mode=0o700, exist_ok=True)
         self.keyhole.redact("")  # builds the matcher now (tens of ms), and not at the first delivery's line
-        return open_log(folder, program, level=self.profile.state.log_level, redact=self.keyhole.redact, quiet=quiet)
+        level, redact = self.profile.state.log_level, self.keyhole.redact
+        return open_log(folder, program, level=level, redact=redact, quiet=quiet, pumped=not quiet)
 
     def kill_switch(self, store: Store) -> KillSwitch:
         """The profile's pause."""

@@ -54,12 +54,22 @@ class NotScanned:
 
 @dataclass(slots=True)
 class Report:
-    """All that an audit found, and what it could not look at. `scanned_bytes` counts what was unpacked, not what was packed."""
+    """All that an audit found, and what it could not look at. `scanned_bytes` counts what was unpacked, not what was packed.
+
+    `accepted` are the findings that a baseline, if there was one, has taken out.
+    """
 
     scanned_bytes: int = 0
     sources: int = 0
     not_scanned: list[NotScanned] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    accepted: int = 0
+    baseline: bool = False
+
+    @property
+    def told(self) -> int:
+        """All findings so far, the accepted ones too."""
+        return len(self.findings) + self.accepted
 
     @property
     def exit_code(self) -> ExitCode:
@@ -69,10 +79,12 @@ class Report:
         return ExitCode.INCOMPLETE if self.not_scanned else ExitCode.DONE
 
     def to_json(self) -> dict[str, Any]:
-        """As SPEC §9 has it, without the schema's version."""
+        """As SPEC §9 has it, without the schema's version; `accepted` where there was a baseline."""
+        accepted = {"accepted": self.accepted} if self.baseline else {}
         return {
             "scanned_bytes": self.scanned_bytes,
             "sources": self.sources,
             "not_scanned": [gap.to_json() for gap in self.not_scanned],
             "findings": [finding.to_json() for finding in self.findings],
+            **accepted,
         }

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from prreview_cli.audit import databases
+from prreview_cli.audit.baseline import Baseline
 from prreview_cli.audit.findings import Finding, NotScanned, Report
+from prreview_cli.audit.journal import Entry, entries_of
 from prreview_cli.audit.places import Place, places, why
-from prreview_cli.audit.unpacking import BLOCK, UNPACKERS, Unfinished, filled, packed_as, unpacked
+from prreview_cli.audit.unpacking import BLOCK, JOURNAL, UNPACKERS, Unfinished, filled, packed_as, unpacked
 from prreview_cli.audit.windows import Leak, Scanner
 from prreview_cli.secrecy import Matcher
 
 STDIN = "-"
+JOURNAL_OF = "journal:"
 MAX_FINDINGS = 10_000
 """So many in one source are told; a log can be made of nothing but findings, and somebody has to read them."""
 _NESTED = 3
@@ -27,10 +30,10 @@ _NESTED = 3
 class Search:
     """Searches places one after the other and keeps the `report`. `on_progress` is told each block's source, once it is searched."""
 
-    def __init__(self, matcher: Matcher) -> None:
-        self.report = Report()
+    def __init__(self, matcher: Matcher, baseline: Baseline | None = None) -> None:
+        self.report = Report(baseline=baseline is not None)
         self.on_progress: Callable[[str], None] = lambda _: None
-        self._matcher = matcher
+        self._matcher, self._baseline = matcher, baseline
         self._seen: set[tuple[int, int]] = set()
 
     def path(self, path: Path, exclude: Sequence[str] = ()) -> None:
@@ -43,6 +46,12 @@ class Search:
         self.report.sources += 1
         shown = self._matcher.redact(source)
         self._guarded(shown, lambda: self._blocks(shown, iter(lambda: stream.read(BLOCK), b"")))
+
+    def journal(self, unit: str) -> None:
+        """Search what the journal holds of a unit."""
+        self.report.sources += 1
+        source = self._matcher.redact(f"{JOURNAL_OF}{unit}")
+        self._guarded(source, lambda: self._entries(source, entries_of(unit)))
 
     def not_scanned(self, source: str, reason: str) -> None:
         """Name something that is not searched. A name may hold a secret as well."""
@@ -96,7 +105,7 @@ class Search:
             del head
             self._blocks(source, unpacked(packing, whole), depth=depth + 1)
             return beginning
-        scanner, before = Scanner(self._matcher, head), len(self.report.findings)
+        scanner, before = Scanner(self._matcher, head), self.report.told
         del head
         try:
             for block in whole:
@@ -106,6 +115,8 @@ class Search:
                 self._stop_at_too_many(before)
         finally:
             self._found(source, scanner.finish())
+        if packing == JOURNAL:
+            raise Unfinished("it is a file of the journal, where long values are packed; search it with --journal UNIT")
         if packing is not None:
             raise Unfinished(f"it is packed as {packing}, which is not unpacked here; unpack it and search that")
         if path is None and beginning.startswith(databases.MAGIC):
@@ -113,7 +124,7 @@ class Search:
         return beginning
 
     def _columns(self, source: str, path: Path) -> None:
-        before = len(self.report.findings)
+        before = self.report.told
         with closing(databases.cells(path)) as cells:
             for number, cell in enumerate(cells):
                 for value in self._as_kept_and_unpacked(source, cell):
@@ -125,7 +136,21 @@ class Search:
     def _cell(self, source: str, cell: databases.Cell, value: bytes) -> None:
         for hit in self._matcher.search(value):
             column = self._matcher.redact(f"{source}#{cell.column}")
-            self._found(column, [Leak(cell.row, hit.start, hit.end, hit.name, hit.encoding)])
+            self._found(column, [Leak.of(hit, value, cell.row)])
+
+    def _entries(self, source: str, entries: Generator[Entry, None, None]) -> None:
+        before = self.report.told
+        with closing(entries):
+            for number, entry in enumerate(entries, 1):
+                self.report.scanned_bytes += sum(len(value) for _, value in entry)
+                # One look at all values together (a control character parts them): nearly every entry is clean.
+                if self._matcher.search(b"\x01".join(value for _, value in entry)) or any(packed_as(value) for _, value in entry):
+                    for cell in (databases.Cell(name, number, value) for name, value in entry):
+                        for value in self._as_kept_and_unpacked(source, cell):
+                            self._cell(source, cell, value)
+                if number % 1_000 == 0:
+                    self.on_progress(source)
+                    self._stop_at_too_many(before)
 
     def _as_kept_and_unpacked(self, source: str, cell: databases.Cell) -> Iterator[bytes]:
         """A value, and what it unpacks to: our own database keeps the bodies of deliveries packed."""
@@ -148,11 +173,16 @@ class Search:
         yield bytes(whole)
 
     def _stop_at_too_many(self, before: int) -> None:
-        if len(self.report.findings) - before >= MAX_FINDINGS:
+        if self.report.told - before >= MAX_FINDINGS:
             raise Unfinished(f"it has {MAX_FINDINGS} findings or more; the rest was not searched")
 
     def _found(self, source: str, leaks: Iterable[Leak]) -> None:
-        self.report.findings += [Finding.of(source, leak) for leak in leaks]
+        for leak in leaks:
+            finding = Finding.of(source, leak)
+            if self._baseline is not None and self._baseline.accepts(finding, leak.token):
+                self.report.accepted += 1
+            else:
+                self.report.findings.append(finding)
 
 
 def _opened(place: Place) -> BinaryIO:

@@ -128,6 +128,8 @@ def _why(error: str) -> str:
 
 UNPACKERS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {"gzip": _gunzip, "zstd": _unzstd}
 
+JOURNAL = "a journal"
+
 _MAGICS: dict[str, tuple[bytes, ...]] = {
     "gzip": (b"\x1f\x8b\x08",),
     "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([low, 0x2A, 0x4D, 0x18]) for low in range(0x50, 0x60))),  # RFC 8878; the rest are skipped
@@ -136,5 +138,6 @@ _MAGICS: dict[str, tuple[bytes, ...]] = {
     "lz4": (b"\x04\x22\x4d\x18",),
     "zip": (b"PK\x03\x04",),
     "7z": (b"7z\xbc\xaf\x27\x1c",),
+    JOURNAL: (b"LPKSHHRH",),  # https://systemd.io/JOURNAL_FILE_FORMAT/: long fields are compressed one by one
 }
 """Those without an unpacker are searched as bytes and named: a clean bill for them would mean nothing."""

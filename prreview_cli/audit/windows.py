@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from prreview_cli.secrecy import Matcher
+from prreview_cli.secrecy import Hit, Matcher
 
 _HEAD = 4_096
 
@@ -24,6 +24,14 @@ class Leak:
     end: int
     name: str
     encoding: str
+    token: bytes = field(default=b"", repr=False, compare=False)
+    """What a rule matched, whose value nobody else knows; empty for a known secret. For a fingerprint, and never shown."""
+
+    @classmethod
+    def of(cls, hit: Hit, data: bytes, line: int, base: int = 0) -> Leak:
+        """A hit in `data`, which begins at `base` of the stream."""
+        token = b"" if hit.encoding else data[hit.start : hit.end]
+        return cls(line, base + hit.start, base + hit.end, hit.name, hit.encoding, token)
 
 
 class Window:
@@ -52,7 +60,7 @@ class Window:
             if self._decided <= self._base + hit.start < limit:
                 line += self._buffer.count(b"\n", counted, hit.start)
                 counted = hit.start
-                yield Leak(line, self._base + hit.start, self._base + hit.end, hit.name, hit.encoding)
+                yield Leak.of(hit, self._buffer, line, self._base)
         self._decided = limit
         cut = max(0, limit - self._matcher.reach - self._base)
         self._line += self._buffer.count(b"\n", 0, cut)

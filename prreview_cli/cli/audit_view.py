@@ -66,7 +66,8 @@ def said(report: Report, seconds: float) -> str:
 def _outcome(report: Report) -> str:
     found = f"{len(report.findings)} finding{'' if len(report.findings) == 1 else 's'}" if report.findings else "no secret found"
     gaps = f", but {len(report.not_scanned)} not wholly searched" if report.not_scanned else ""
-    return f"{found}{gaps}."
+    accepted = f", {report.accepted} accepted in the baseline" if report.baseline else ""
+    return f"{found}{accepted}{gaps}."
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

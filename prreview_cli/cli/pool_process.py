@@ -12,6 +12,7 @@ from contextlib import suppress
 from prreview_cli.core.errors import ExitCode, PrreviewError, UsageError
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.telemetry import logger
+from prreview_cli.telemetry.pump import real_stderr
 
 log = logger("pool_process")
 
@@ -61,7 +62,12 @@ class PoolProcess:
                 return
             self._ready = False
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, process_group=0, env={**os.environ}
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=real_stderr(),  # it has a pump of its own, and must know whether this is a terminal
+                process_group=0,
+                env={**os.environ},
             )
         try:
             async with asyncio.timeout(self._start_s):

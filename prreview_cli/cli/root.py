@@ -12,6 +12,7 @@ from typer.main import get_command
 from prreview_cli import __version__
 from prreview_cli.cli.frame import new_app, told_in_sentences
 from prreview_cli.cli.help import Group
+from prreview_cli.telemetry.hooks import guard_process
 
 COMMANDS = {
     "serve": "Receive webhooks and review the pull requests they name.",
@@ -85,4 +86,5 @@ def prreview(
 
 def run() -> None:
     """Run the command line that the process was started with; ends by SystemExit."""
+    guard_process()
     get_command(app)(prog_name="prreview")

@@ -8,18 +8,18 @@ anchor wherever it begins, so nothing is missed. A hit is confirmed by extending
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from prreview_cli.secrecy.encodings import Form, forms
 from prreview_cli.secrecy.engine import Engine
+from prreview_cli.secrecy.extending import extend, room
+from prreview_cli.secrecy.rules import RULES
 from prreview_cli.secrecy.secret import Secret
-from prreview_cli.secrecy.shapes import RULES, TOKEN, Rule, private_part
+from prreview_cli.secrecy.shapes import TOKEN, Rule, private_part
 
 MIN_CHARACTERS = 8
-_DIFFERENT = 4
-"""A part with fewer different units than this ("------------") is chance, unless it is the whole secret."""
 _LONGEST_RULE = 4_096
 
 
@@ -51,11 +51,11 @@ class Matcher:
             length = (form.shortest_leak() + 1) // 2
             for offset in range(0, len(form.data) - length + 1, length):
                 anchors.setdefault(form.data[offset : offset + length], []).append((name, form, offset))
-        prefixes = [(prefix, rule) for rule in rules for prefix in rule.prefixes]
+        prefixes = [(prefix, rule) for rule in rules for prefix in rule.marks]
         self._known = list(anchors.values())
         self._rules = [rule for _, rule in prefixes]
         self._engine = Engine([*anchors, *(prefix for prefix, _ in prefixes)])
-        self.reach = max((len(form.data) for _, form in known), default=0) + _LONGEST_RULE
+        self.reach = max((room(form) for _, form in known), default=0) + _LONGEST_RULE
         """No hit depends on a byte that is further than this from where it begins."""
 
     def find(self, data: bytes) -> Iterator[Hit]:
@@ -98,12 +98,12 @@ class Matcher:
         for piece, start in self._engine.places(data):
             if piece >= len(self._known):
                 rule = self._rules[piece - len(self._known)]
-                if (end := rule.match(data, start)) is not None:
-                    yield Hit(start, end, rule.name, "")
+                if span := rule.match(data, start):
+                    yield Hit(*span, rule.name, "")
                 continue
             for name, form, offset in self._known[piece]:
                 way = id(form), start - offset
-                if start >= ends.get(way, 0) and (span := _extend(form, offset, data, start)):
+                if start >= ends.get(way, 0) and (span := extend(form, offset, data, start)):
                     ends[way] = span[1]
                     yield Hit(*span, name, form.encoding)
 
@@ -117,28 +117,6 @@ def _findable(name: str, secret: Secret) -> str:
     if len(value) < MIN_CHARACTERS:
         raise ValueError(f"The secret {name} is shorter than {MIN_CHARACTERS} characters and cannot be looked for.")
     return private_part(value)
-
-
-def _extend(form: Form, offset: int, data: bytes, at: int) -> tuple[int, int] | None:
-    """How far the form goes on to both sides of the place where `form.data[offset]` meets `data[at]`.
-
-    None if it is too little to be a leak. No letter of several bytes is cut in two.
-    """
-    shift = at - offset
-    low = high = offset
-    while low > 0 and low + shift > 0 and form.data[low - 1] == data[low + shift - 1]:
-        low -= 1
-    while high < len(form.data) and high + shift < len(data) and form.data[high] == data[high + shift]:
-        high += 1
-    first, last = bisect_left(form.bounds, low), bisect_right(form.bounds, high) - 1
-    if last - first < form.least:
-        return None
-    units = [form.data[form.bounds[index] : form.bounds[index + 1]] for index in range(first, last)]
-    if len(set(units)) < _DIFFERENT and high - low < len(form.data) - 1:
-        return None
-    if form.data.isascii():
-        return low + shift, high + shift
-    return form.bounds[first] + shift, form.bounds[last] + shift
 
 
 def _merged(hits: Iterable[Hit]) -> list[Hit]:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 class Secret:
-    """A secret's text, which only `reveal` gives away: no readable repr, no pickling, no formatting."""
+    """A secret's text, which only `reveal` gives away: no readable repr, no pickling, no copy, no formatting."""
 
     __slots__ = ("_value",)
 
@@ -31,4 +31,6 @@ class Secret:
         return repr(self)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A secret cannot be pickled.")
+        raise TypeError("A secret can be neither pickled nor copied.")
+
+    __getstate__ = __reduce__  # what `object` has by default hands out the slots

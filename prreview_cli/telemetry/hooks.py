@@ -43,6 +43,29 @@ class Hooks:
         self._log.caught("unraisable", args.exc_value, message=args.err_msg)
 
 
+class _Unsaid(logging.Formatter):
+    """A library's warning while there is no log: that there was one, and not its text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.name} has a {record.levelname.lower()}, which is withheld: no log is open that could redact it."
+
+
+def guard_process() -> None:
+    """Before a log is open and after it, nothing can redact: what Python reports by itself is told by type and place alone."""
+    sys.excepthook = lambda kind, _, trace: _told_by_type(kind, trace)
+    threading.excepthook = lambda args: None if args.exc_type is SystemExit else _told_by_type(args.exc_type, args.exc_traceback)
+    sys.unraisablehook = lambda args: _told_by_type(args.exc_type, args.exc_traceback)
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Unsaid())
+
+
+def _told_by_type(kind: type[BaseException], trace: TracebackType | None) -> None:
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    print(f"{kind.__name__}{place}; its text is withheld: no log is open that could redact it.", file=sys.stderr)  # noqa: T201
+
+
 def watch_loop(loop: asyncio.AbstractEventLoop, log: _Reports) -> None:
     """Lead what the event loop reports (a task's exception that nobody fetched) into the log."""
 

@@ -17,6 +17,7 @@ from prreview_cli.core.errors import PrreviewError
 from prreview_cli.telemetry.files import PrivateRotatingFile
 from prreview_cli.telemetry.formats import JsonLine, Redact, ShortLine
 from prreview_cli.telemetry.hooks import Hooks
+from prreview_cli.telemetry.pump import Pump
 
 NOTE = "Its traceback is in "
 """How the note of an exception begins that names the log with its traceback."""
@@ -71,8 +72,9 @@ def logger(name: str) -> Logger:
 class Log:
     """This process's log while it is open. `path` is its file, None if there is none."""
 
-    def __init__(self, handlers: list[logging.Handler], level: int, path: Path | None) -> None:
+    def __init__(self, handlers: list[logging.Handler], level: int, path: Path | None, pump: Pump | None = None) -> None:
         self.path = path
+        self._pump = pump
         self._handlers = handlers
         self._root = logging.getLogger()
         self._levels = {name: logging.getLogger(name).level for name in ("", *TAMED)}
@@ -84,13 +86,15 @@ class Log:
         self._hooks = Hooks(Logger("process"))
 
     def close(self) -> None:
-        """Take the hooks out, put the levels back, close the file."""
+        """Take the hooks out, put the levels back, close the file, give standard error back."""
         self._hooks.remove()
         for name, level in self._levels.items():
             logging.getLogger(name).setLevel(level)
         for handler in self._handlers:
             self._root.removeHandler(handler)
             handler.close()
+        if self._pump is not None:
+            self._pump.close()
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +107,22 @@ class Log:
         self.close()
 
 
-def open_log(folder: Path | None, program: str, *, level: str, redact: Redact, stderr: TextIO | None = None, quiet: bool = False) -> Log:
+def open_log(
+    folder: Path | None,
+    program: str,
+    *,
+    level: str,
+    redact: Redact,
+    stderr: TextIO | None = None,
+    quiet: bool = False,
+    pumped: bool = False,
+) -> Log:
     """Start logging: to `folder`/`program`-PID.jsonl (none without a folder) and in short form to stderr.
 
     On a terminal stderr shows what the file gets, elsewhere warnings and worse. `level` is one of debug,
     info, warning, error. With `quiet` stderr shows nothing: the command says itself what it did. Every line,
-    a library's and an uncaught exception's too, goes through `redact` last.
+    a library's and an uncaught exception's too, goes through `redact` last; if the process is `pumped`,
+    so does whatever else writes to the descriptor of standard error.
     """
     lowest = logging.getLevelNamesMapping()[level.upper()]
     stream = sys.stderr if stderr is None else stderr
@@ -121,7 +135,7 @@ def open_log(folder: Path | None, program: str, *, level: str, redact: Redact, s
         file = PrivateRotatingFile(path)
         file.setFormatter(JsonLine(redact))
         handlers.append(file)
-    return Log(handlers, lowest, path)
+    return Log(handlers, lowest, path, Pump(redact) if pumped else None)  # last: a pipe would not pass for a terminal
 
 
 class _Console(logging.StreamHandler[TextIO]):

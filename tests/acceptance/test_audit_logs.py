@@ -17,6 +17,7 @@ import pytest
 import zstandard
 
 from support.installed import PROGRAM, prreview
+from support.journals import exported, stand_in
 from support.leaks import BODY, KEY, TOKENS, log_lines
 from support.profiles import profile_file
 
@@ -33,6 +34,7 @@ SCHEMA: dict[str, Any] = {
         "schema_version": {"const": 1},
         "scanned_bytes": {"type": "integer"},
         "sources": {"type": "integer"},
+        "accepted": {"type": "integer"},
         "not_scanned": {
             "type": "array",
             "items": ITEM | {"required": ["source", "reason"], "properties": {"source": {"type": "string"}, "reason": {"type": "string"}}},
@@ -136,7 +138,9 @@ def test_the_exit_code_says_found_else_incomplete_else_clean(tmp_path: Path, env
         (["-p", "staging", "profiles"], "NOT_THERE, which is not set"),
         (["-p", "", "profiles"], "No profile is chosen."),
         (["-p", "prod", "--all-profiles", "profiles"], "exclude each other"),
-        (["--journal", "prreview.service"], "not in this version yet"),
+        (["--journal", ""], "needs the name of a unit"),
+        (["--write-baseline", "profiles"], "needs the file's name"),
+        (["--baseline", "gone.json", "profiles"], "gone.json cannot be read"),
         (["--exclude", "/", "profiles"], "is no glob"),
         (["--rules", "some", "profiles"], "some"),
     ],
@@ -162,6 +166,29 @@ def test_all_profiles_need_none_chosen_and_a_value_that_cannot_be_had_is_a_gap(t
     assert {finding["environment"] for finding in data["findings"]} == {"prod", "staging"}
     assert [Path(gap["source"]).name for gap in data["not_scanned"]] == ["torn.toml", "host_token of staging"]
     assert audit(tmp_path, everywhere, "--all-profiles", "profiles/prod.toml")[0] == 5
+
+
+def test_the_journal_is_searched_and_what_a_baseline_accepts_is_not_told_again(tmp_path: Path, environ: dict[str, str]) -> None:
+    journal = exported([[("MESSAGE", f"started\nwith {HOST_TOKEN}".encode())], [("MESSAGE", TOKENS["aws-access-key"].encode())]])
+    (tmp_path / "bin").mkdir()
+    environ = {**environ, "PATH": stand_in(tmp_path / "bin", journal)}
+    words = ("--journal", "prreview.service", "--baseline", "accepted.json")
+
+    code, data, _ = audit(tmp_path, environ, *words[:2])
+    assert code == 1
+    assert [(found["source"], found["line"], found["name"]) for found in data["findings"]] == [
+        ("journal:prreview.service#MESSAGE", 1, "host_token"),
+        ("journal:prreview.service#MESSAGE", 2, "aws-access-key"),
+    ]
+    assert audit(tmp_path, environ, *words, "--write-baseline")[0] == 0
+    code, data, said = audit(tmp_path, environ, *words)
+    assert (code, data["findings"], data["accepted"]) == (0, [], 2)
+    assert "no secret found, 2 accepted in the baseline." in said
+    (tmp_path / "log").write_text(HOST_TOKEN)
+    code, data, said = audit(tmp_path, environ, "log", "--baseline", "accepted.json")
+    assert (code, len(data["findings"]), data["accepted"]) == (1, 1, 0)
+    assert "2 of the baseline's findings are there no more" in said
+    assert audit(tmp_path, {**environ, "PATH": str(tmp_path)}, *words)[0] == 2
 
 
 def test_a_person_gets_tables_and_a_pipe_gets_whole_lines(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -43,6 +43,9 @@ ENCODED: dict[str, Callable[[str], str]] = {
     "base64, wrapped": lambda value: base64.encodebytes(b"some words before, to fill a line of it " + value.encode() * 2).decode(),
 }
 
+HEX = "9f3a71c05be2d846a1f7e0c93b5d82647c1e9af0d358b62471ce09fbd5a83e62"
+MIXED = "q7Rk2vX9mB4tZ8wL1nC6yH3sD5fG0jPaEuTiOxMeVbKrNzQhWc"  # letters and digits, each token's own part of it
+
 TOKENS = {
     "anthropic-key": "sk-ant-api03-" + "a1B2c3D4_-" * 9 + "xyzAA",
     "github-token": "ghp_" + "a1B2c3D4e5F6" * 3,
@@ -52,7 +55,39 @@ TOKENS = {
     "aws-access-key": "AKIA" + "Q3EGUXN5ZLRT7W2K",
     "slack-token": "xoxb-" + "123456789012-" + "1234567890123-AbCdEfGhIjKlMnOpQrStUvWx",
     "slack-webhook": "https://hooks.slack.com/services/" + "T01ABCDEF/B02GHIJKL/a1B2c3D4e5F6g7H8i9J0k1L2",
+    "slack-app-token": "xapp-" + "1-A01BCDEF2GH-1234567890123-" + HEX[:64],
+    "gitlab-token": "glpat-" + MIXED[:20],
+    "age-key": "AGE-SECRET-" + "KEY-1" + "QZ3R9PX8GY7F2VT5DW0SJ4N6HK8CE3UA7L" + "QPZRY9X8GF2TVDW0S3JN5ACE",
+    "aws-secret-key": "aws_secret_access_key" + " = kD9/3jLq+Xv7Zt2RnWb5YcHs8MfGp1QaUe4ToI6x",
+    "azure-storage-key": "AccountKey=" + (MIXED + MIXED[::-1])[:86] + "==",
+    "google-api-key": "AIza" + MIXED[:35],
+    "google-oauth": "GOCSPX-" + MIXED[:28],
+    "digitalocean-token": "dop_v1_" + HEX[:64],
+    "docker-token": "dckr_pat_" + MIXED[:27],
+    "npm-token": "npm_" + MIXED[:36],
+    "pypi-token": "pypi-AgEIcHlwaS5vcmc" + MIXED * 2,
+    "rubygems-key": "rubygems_" + HEX[:48],
+    "huggingface-token": "hf_" + "QwErTyUiOpAsDfGhJkLzXcVbNmqWeRtYuI",
+    "openai-key": "sk-proj-" + MIXED,
+    "discord-webhook": "https://discord.com/api/webhooks/" + "123456789012345678/" + (MIXED + MIXED)[:68],
+    "stripe-key": "sk_live_" + MIXED[:24],
+    "stripe-webhook-secret": "whsec_" + MIXED[:32],
+    "sendgrid-key": "SG." + MIXED[:22] + "." + (MIXED[::-1])[:43],
+    "vault-token": "hvs." + (MIXED + MIXED)[:95],
+    "terraform-token": MIXED[:14] + ".atlasv1." + (MIXED + MIXED)[:67],
+    "grafana-token": "glsa_" + MIXED[:32] + "_1f2e3d4c",
+    "databricks-token": "dapi" + HEX[:32],
+    "atlassian-token": "ATATT3" + (MIXED * 4)[:186],
+    "sentry-token": "sntryu_" + HEX[:64],
+    "json-web-token": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTYifQ." + MIXED[:43],
 }
+
+OTHER_TOKENS = {
+    "openai-key": "sk-" + MIXED[:20] + "T3BlbkFJ" + MIXED[20:40],
+    "google-oauth": "ya29." + MIXED * 2,
+    "aws-secret-key": '"SecretAccessKey": "' + "kD9/3jLq+Xv7Zt2RnWb5YcHs8MfGp1QaUe4ToI6x",
+}
+"""Second shapes of some rules."""
 
 
 def log_lines(count: int) -> str:

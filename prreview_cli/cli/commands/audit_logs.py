@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,11 +14,11 @@ import typer
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption, ProfileOption
 from prreview_cli.core import globs
-from prreview_cli.core.errors import NotYetKept, PrreviewError, UsageError
+from prreview_cli.core.errors import PrreviewError, UsageError
 from prreview_cli.core.profile import Profile
 
 if TYPE_CHECKING:
-    from prreview_cli.audit import Search
+    from prreview_cli.audit import Baseline, Known, Search
 
 app = new_app()
 
@@ -30,7 +31,7 @@ class Rules(StrEnum):
 
 
 @app.command(
-    epilog="Example: prreview audit-logs -p prod /var/log/nginx ci.log.zst\nExample: journalctl -u prreview | prreview audit-logs -p prod -"
+    epilog="Example: prreview audit-logs -p prod /var/log/nginx ci.log.zst\nExample: prreview audit-logs -p prod --journal prreview.service"
 )
 def audit_logs(
     paths: Annotated[
@@ -41,16 +42,22 @@ def audit_logs(
     all_profiles: Annotated[bool, typer.Option("--all-profiles", help="Look for the secrets of every profile there is.")] = False,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Leave these out of folders; repeatable.")] = None,
     rules: Annotated[Rules, typer.Option(help="known: the profile's secrets alone; all: shapes of tokens as well.")] = Rules.ALL,
+    journal: Annotated[
+        list[str] | None, typer.Option(metavar="UNIT", help="Search what systemd's journal holds of this unit; repeatable.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Say nothing of the findings that this file accepts.", show_default=False)
+    ] = None,
+    write_baseline: Annotated[bool, typer.Option("--write-baseline", help="Accept all that is found now, into the --baseline.")] = False,
     as_json: JsonOption = False,
-    journal: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Search logs for the profile's secrets, in every encoding, and for well-known tokens.
 
     Says where and which, never the value. Ends with 1 on a finding, else with 5 if anything was not wholly searched.
     """
-    if journal is not None:
-        raise NotYetKept("`audit-logs --journal` is not in this version yet.", remedy="Pipe it: journalctl -u UNIT | prreview audit-logs -")
     _refuse_bad_globs(exclude or [])
+    if write_baseline and baseline is None:
+        raise UsageError("--write-baseline needs the file's name.", remedy="Add --baseline FILE.")
     from prreview_cli.cli.audit_view import print_report, said, watching  # noqa: PLC0415 - what the command loads
     from prreview_cli.cli.output import print_json, say  # noqa: PLC0415
     from prreview_cli.telemetry import harden_process  # noqa: PLC0415
@@ -58,8 +65,12 @@ def audit_logs(
 
     harden_process()
     profiles, broken = _profiles(profile, everyone=all_profiles)
-    targets = _targets(paths or [], profiles)
-    search = _search(profiles, broken, rules, lenient=all_profiles)
+    units = journal or []
+    _see_that_there_is_a_journal(units)
+    targets = [] if units and not paths else _targets(paths or [], profiles)
+    known = _known(profiles, lenient=all_profiles)
+    accepted = _accepted(baseline, known, recording=write_baseline) if baseline else None
+    search = _search(known, broken, rules, accepted)
     clock = SystemClock()
     started = clock.monotonic()
     with watching(search, clock):
@@ -68,11 +79,17 @@ def audit_logs(
                 search.stream(sys.stdin.buffer)
             else:
                 search.path(target, exclude or [])
+        for unit in units:
+            search.journal(unit)
+    if accepted and baseline and write_baseline:
+        accepted.write(baseline)
     if as_json:
         print_json(search.report.to_json())
     else:
         print_report(search.report)
     say(said(search.report, clock.monotonic() - started))
+    if accepted and accepted.gone:
+        say(f"{accepted.gone} of the baseline's findings are there no more; drop them with --write-baseline.")
     if search.report.exit_code:
         raise typer.Exit(int(search.report.exit_code))
 
@@ -117,15 +134,39 @@ def _targets(paths: list[str], profiles: list[Profile]) -> list[Path | None]:
     return [None if path == "-" else Path(path) for path in paths]
 
 
-def _search(profiles: list[Profile], broken: list[tuple[str, PrreviewError]], rules: Rules, *, lenient: bool) -> Search:
-    """A search that knows what to look for. A value that cannot be had is an error; of all profiles' values, a gap that is named."""
-    from prreview_cli.audit import Search, values_of  # noqa: PLC0415 - as above
-    from prreview_cli.secrecy import RULES, Matcher  # noqa: PLC0415
+def _see_that_there_is_a_journal(units: list[str]) -> None:
+    from prreview_cli.audit.journal import PROGRAM  # noqa: PLC0415 - as above
+
+    if "" in units:
+        raise UsageError("--journal needs the name of a unit.", remedy="Name one: prreview audit-logs --journal prreview.service.")
+    if units and shutil.which(PROGRAM) is None:
+        raise UsageError(
+            f"There is no {PROGRAM} here to read the journal with.", remedy="Name the logs to search: prreview audit-logs PATH."
+        )
+
+
+def _known(profiles: list[Profile], *, lenient: bool) -> Known:
+    """The values to look for. One that cannot be had is an error; of all profiles' values, a gap that is named."""
+    from prreview_cli.audit import values_of  # noqa: PLC0415 - as above
 
     known = values_of(profiles)
     if known.missing and not (lenient and known.secrets):
         raise known.missing[0][1]
-    search = Search(Matcher(known.secrets, RULES if rules is Rules.ALL else ()))
+    return known
+
+
+def _accepted(file: Path, known: Known, *, recording: bool) -> Baseline:
+    from prreview_cli.audit import Baseline  # noqa: PLC0415 - as above
+
+    return Baseline.of(file, known.secrets, recording=recording)
+
+
+def _search(known: Known, broken: list[tuple[str, PrreviewError]], rules: Rules, accepted: Baseline | None) -> Search:
+    """A search that knows what to look for, and has named what it does not."""
+    from prreview_cli.audit import Search  # noqa: PLC0415 - as above
+    from prreview_cli.secrecy import RULES, Matcher  # noqa: PLC0415
+
+    search = Search(Matcher(known.secrets, RULES if rules is Rules.ALL else ()), accepted)
     for file, error in broken:
         search.not_scanned(file, f"its secrets were not looked for: {_clause(error)}")
     for which, unavailable in known.missing:

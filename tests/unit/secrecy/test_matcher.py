@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import json
 import pickle
 import threading
 
@@ -7,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prreview_cli.secrecy import Matcher, Secret
-from support.leaks import BODY, ENCODED, HOOK, KEY, TOKENS, log_lines
+from prreview_cli.secrecy import RULES, Matcher, Secret
+from support.leaks import BODY, ENCODED, HOOK, KEY, OTHER_TOKENS, TOKENS, log_lines
 
 NAMED = {"model_api_key": Secret(KEY), "webhook_secret": Secret(HOOK)}
 MATCHER = Matcher(NAMED)
@@ -130,8 +132,10 @@ def test_a_secret_does_not_show_itself() -> None:
     secret = Secret(KEY)
 
     assert "Zq7_" not in f"{secret} {secret!r} {secret!s:>20} {[secret]}"
-    with pytest.raises(TypeError):
-        pickle.dumps(secret)
+    for giving_it_away in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps, Secret.__getstate__, vars):
+        with pytest.raises(TypeError) as caught:
+            giving_it_away(secret)
+        assert "Zq7_" not in str(caught.value)
     assert secret.equals(KEY.encode())
     assert not secret.equals(b"other")
 
@@ -166,6 +170,11 @@ def test_a_private_key_is_found_and_hidden_in_a_json_log_as_well() -> None:
         "-----BEGIN RSA PRIVATE KEY----- is how the file begins, and then comes the rest",
         "-----BEGIN PUBLIC KEY-----\n" + "MIIEpAIBAAKCAQEAx7Rk2vQ9\n" * 4,
         "sk-ant-api03-R2D...igAA",
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "SecretAccessKey: usr/local/share/aaaa/local/share/aaaabbb",
+        "dapi" + "0123456789abcdef" * 2,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.",
+        "risk-proj-management-and-a-rather-long-name-of-a-branch-of-nothing-much",
     ],
 )
 def test_what_only_looks_like_a_token_is_no_finding(text: str) -> None:
@@ -214,3 +223,58 @@ def test_threads_may_share_a_matcher() -> None:
 
     assert len(results) == 80
     assert set(results) == {MATCHER.redact(text)}
+
+
+BREAKS = ["\n", "\r\n", "\n    ", "\n  | ", "\n> ", "\\n", "\\r\\n", "\\\\n    ", "\\\n", "=\n", "\\n\\t"]
+
+
+@pytest.mark.parametrize("gap", BREAKS)
+@pytest.mark.parametrize("encoding", ["plain", "hex", "base64", "json, every letter", "node's buffer"])
+def test_a_secret_that_is_wrapped_over_lines_is_found_and_hidden_whole(encoding: str, gap: str) -> None:
+    encoded = ENCODED[encoding](BODY)
+    width = 1 + len(encoded) // 4
+    text = "x " + gap.join(encoded[at : at + width] for at in range(0, len(encoded), width)) + " y"
+
+    (hit,) = MATCHER.search(text.encode())
+
+    assert hit.name == "model_api_key"
+    assert hit.end - hit.start >= len(text) - 18  # but for "x ", " y", and the letters that a neighbour shares
+    hidden = MATCHER.redact(text)
+    assert not [at for at in range(len(encoded) - 11) if encoded[at : at + 12] in hidden]
+
+
+@pytest.mark.parametrize("gap", ["\n", "\\n  "])
+def test_lines_too_short_to_be_a_leak_each_are_one_together(gap: str) -> None:
+    text = gap.join(BODY[at : at + 11] for at in range(0, len(BODY), 11))
+
+    assert MATCHER.redact(text) == "[model_api_key hidden]"
+
+
+def test_words_that_were_parted_at_their_blanks_are_put_together() -> None:
+    assert MATCHER.holds(HOOK.replace(" ", "\n  ")) == ["webhook_secret"]
+
+
+def test_what_follows_on_the_next_line_is_not_hidden_with_it() -> None:
+    assert MATCHER.redact(f"{KEY}\nnext\n{KEY}\n") == "sk-ant-api03-[model_api_key hidden]\nnext\nsk-ant-api03-[model_api_key hidden]\n"
+
+
+@pytest.mark.parametrize("rule", OTHER_TOKENS)
+def test_a_rule_finds_the_other_shapes_of_its_token(rule: str) -> None:
+    text = f"key={OTHER_TOKENS[rule]}\n"
+
+    assert [hit.name for hit in Matcher({}).search(text.encode())] == [rule]
+    assert Matcher({}).search(Matcher({}).redact(text).encode()) == []
+
+
+def test_every_rule_has_a_token_that_shows_it() -> None:
+    assert {rule.name for rule in RULES} == set(TOKENS)
+
+
+@pytest.mark.parametrize("rule", TOKENS)
+def test_no_rule_finds_a_token_in_the_middle_of_a_word_or_one_that_a_manual_blanks_out(rule: str) -> None:
+    token = TOKENS[rule]
+    blank = token[:9] + "x" * (len(token) - 9)
+
+    assert [hit.name for hit in Matcher({}).search(f"{blank}\n".encode()) if hit.name == rule] == []
+    if rule not in {"private-key", "slack-webhook", "discord-webhook"}:
+        assert Matcher({}).search(f"word{token}".encode()) == []
