@@ -47,7 +47,7 @@ def refusal(absent: Sequence[Layer]) -> SandboxMissing:
 def note(absent: Sequence[Layer]) -> str:
     """The sentence that a review must carry which was made without these layers."""
     names = " and ".join(layer.name for layer in absent)
-    return f"The agent ran without the {names} layer of its cell on this machine (--allow-unsandboxed)."
+    return f"The agent ran without the {names} layer of its cell, which this machine lacks."
 
 
 def _named(absent: Sequence[Layer]) -> str:

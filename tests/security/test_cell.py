@@ -195,7 +195,8 @@ async def test_threat_38_a_layer_that_does_not_hold_is_missing_and_refuses_the_s
         profile: Any = SimpleNamespace(sandbox=Sandbox(require=(layer,)))
         if layer in PRESENT:
             found = cell_of(profile, allow_unsandboxed=False)
-            assert (found.layers, found.notes) == (PRESENT, ())
+            assert found.layers == PRESENT
+            assert all(other in PRESENT or other in found.notes[0] for other in ("files", "network"))
         with monkeypatch.context() as without:
             without.setattr(cell, "LAUNCHER", lax)
             with pytest.raises(SandboxMissing, match=f'"{layer}"'):
@@ -203,7 +204,6 @@ async def test_threat_38_a_layer_that_does_not_hold_is_missing_and_refuses_the_s
             accepted = cell_of(profile, allow_unsandboxed=True)
         assert accepted.layers == frozenset()
         assert layer in accepted.notes[0]
-        assert "--allow-unsandboxed" in accepted.notes[0]
 
 
 @needs_network
