@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 from prreview_cli.cli.files import expect_writable, write
-from prreview_cli.cli.output import print_json, print_text, safe
-from prreview_cli.core.errors import NotYetKept, UsageError
+from prreview_cli.cli.output import print_json, print_text, safe, say, say_error
+from prreview_cli.cli.wrapping import labelled, width
+from prreview_cli.core.errors import Failure, NotYetKept, UsageError
 from prreview_cli.core.gate import FailOn
 from prreview_cli.core.profile import Profile
 from prreview_cli.core.review import Review, ReviewStatus, Severity
@@ -73,7 +75,21 @@ def print_document(document: dict[str, Any], format: Format) -> None:  # noqa: A
     if format is Format.JSON:
         print_json(document)
     else:
-        print_text(text.render(document))
+        columns = width()
+        print_text("\n".join(_fitted(line, columns) for line in text.render(document).split("\n")))
+
+
+def say_failure(failure: Failure, format: Format) -> None:  # noqa: A002 - as above
+    """Why there is no review, and what to do; the reason is not said twice to one who reads the document on a terminal."""
+    if format is Format.TEXT and sys.stdout.isatty():
+        say(failure.remedy)
+    else:
+        say_error(str(failure), failure.remedy)
+
+
+def _fitted(line: str, columns: int) -> str:
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return labelled(indent, line.lstrip(" "), columns)
 
 
 @dataclass(frozen=True, slots=True)

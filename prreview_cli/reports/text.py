@@ -14,7 +14,7 @@ def render(document: dict[str, Any]) -> str:
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
-    yield f"{_subject(document)}  {(document['reviewed_sha'] or '')[:12]}  {document['status']}".rstrip()
+    yield "  ".join(part for part in (_subject(document), (document["reviewed_sha"] or "")[:12], document["status"]) if part)
     if document["reason"]:
         yield str(document["reason"])
     if document["summary"]:

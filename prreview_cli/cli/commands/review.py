@@ -14,9 +14,9 @@ import typer
 from prreview_cli.cli.actions import ActionsRun, actions_run
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import AgentOption, ProfileOption, UnsandboxedOption
-from prreview_cli.cli.output import say, say_error
+from prreview_cli.cli.output import say
 from prreview_cli.cli.pull_requests import PullRequestName, expect_covered, looked_up, pull_request_name
-from prreview_cli.cli.review_output import Format, Output, Subject, counts_of, document, format_of, print_document
+from prreview_cli.cli.review_output import Format, Output, Subject, counts_of, document, format_of, print_document, say_failure
 from prreview_cli.cli.review_progress import Watcher, watching
 from prreview_cli.cli.running import house_of, run_whole
 from prreview_cli.core import errors
@@ -100,7 +100,7 @@ def review(
         file.write(made)
     print_document(made, format_chosen)
     if result.failure is not None:
-        say_error(str(result.failure), result.failure.remedy)
+        say_failure(result.failure, format_chosen)
     kept = None if result.failure is None else result.failure.exit_code
     code = exit_code(result.status, counts_of(result), fail_on, kept, require=require)
     if code:

@@ -54,3 +54,7 @@ def test_the_text_of_a_skip_says_why() -> None:
     assert "octo/demo#12" in said
     assert "A fork has no secrets." in said
     assert said.endswith("not posted")
+
+
+def test_a_head_that_is_not_known_leaves_no_gap() -> None:
+    assert text.render(documents.of_nothing(SKIPPED, "never")).split("\n")[0] == "octo/demo#12  skipped"
