@@ -16,7 +16,7 @@ from support.stage import WAIT_S, Stage, descendants, eventually
 
 def logged(stage: Stage, event: str) -> bool:
     """Whether any process of this stage has logged such an event."""
-    return any(f'"{event}"' in path.read_text() for path in stage.folder.rglob("*.jsonl"))
+    return any(f'"{event}"' in path.read_text() for path in (stage.folder / "state" / "logs").glob("*.jsonl"))
 
 
 async def test_a_worker_stopped_past_its_lease_posts_nothing_and_changes_nothing_when_it_goes_on(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ async def test_a_job_that_kills_its_worker_is_given_up_and_the_next_one_runs(tmp
         server: list[int] = []
 
         def poison(moment: Moment) -> None:
-            if moment.review == "1" and moment.what is What.ASKED:
+            if moment.review == "1" and moment.what is What.MODEL_ASKED:
                 os.kill(descendants(server[0])[0], signal.SIGKILL)
 
         stage.model.observer = poison

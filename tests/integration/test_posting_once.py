@@ -18,6 +18,7 @@ from prreview_cli.core.ports.store import Capacity, Store
 from prreview_cli.core.profile import Host
 from prreview_cli.core.review import Review
 from prreview_cli.hosts.github import client
+from prreview_cli.hosts.github.auth import TokenAccess
 from prreview_cli.hosts.github.host import GitHubHost
 from prreview_cli.secrecy import Secret
 from prreview_cli.services.publisher import Publisher
@@ -64,7 +65,7 @@ async def scene_in(folder: Path) -> AsyncIterator[Scene]:
         shop = world.add_repository("octo/shop")
         clock = ImpatientClock()
         store = MemoryStore(clock=clock)
-        host = GitHubHost(Host(api_url=world.api_url), lambda: Secret(TOKEN), "test", clock, lambda text: text)
+        host = GitHubHost(Host(api_url=world.api_url), TokenAccess(lambda: Secret(TOKEN)), "test", clock, lambda text: text)
         try:
             pull = await host.pull_request(shop.id, "octo/shop", 1)
             await store.jobs.request(

@@ -144,6 +144,7 @@ class ModelApi:
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         self._observe(asked, What.MODEL_ASKED)
+        self.watch.notify()
         try:
             yield
         finally:
