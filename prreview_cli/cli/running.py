@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from signal import SIGHUP, SIGINT, SIGTERM, Signals
+from signal import SIGINT, SIGTERM, Signals
 from typing import Any, TypeVar
 
 from prreview_cli.core.ports.store import Store
@@ -30,21 +30,6 @@ def with_store(house: House, work: Callable[[Store], Coroutine[Any, Any, Result]
             return await work(store)
 
     return asyncio.run(run())
-
-
-def run_whole(work: Coroutine[Any, Any, Result]) -> Result:
-    """What the work comes to; KeyboardInterrupt if it was ended (Ctrl-C, SIGTERM, a closed terminal), after it has cleaned up."""
-    try:
-        return asyncio.run(_interruptible(work))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-
-
-async def _interruptible(work: Coroutine[Any, Any, Result]) -> Result:
-    task = asyncio.current_task()
-    for signal in (SIGTERM, SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(signal, lambda: task and task.cancel())
-    return await work
 
 
 def on_signals(handle: Callable[[Signals], None]) -> None:

@@ -100,17 +100,8 @@ class Reviewer:
 
     def _live(self, job: Job, pull: PullRequest) -> Target:
         """The head that the host shows. A label admitted the old head alone, so only the author counts."""
-        return Target(
-            repository_id=job.repository_id,
-            repository=pull.repository,
-            number=job.number,
-            head_sha=pull.head_sha,
-            base_ref=pull.base_ref,
-            updated_at=pull.updated_at or self.clock.now(),
-            author=pull.author,
-            admitted=pull.author_association in self.policy.authors,
-            priority=job.priority,
-        )
+        admitted = pull.author_association in self.policy.authors
+        return pull.target(self.clock.now(), admitted=admitted, priority=job.priority)
 
     def _identity(self, job: Job) -> Identity:
         return Identity(self.environment, job.repository_id, job.number, job.head_sha, job.run)

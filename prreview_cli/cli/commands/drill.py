@@ -9,7 +9,8 @@ import typer
 
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption
-from prreview_cli.cli.trials import Agent, TrialAgentOption, run_trial
+from prreview_cli.cli.trials import Agent, TrialAgentOption
+from prreview_cli.cli.whole import run_whole
 from prreview_cli.core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def drill(
     from prreview_cli.cli.output import print_json  # noqa: PLC0415
     from prreview_cli.cli.verdict_view import say_last_words  # noqa: PLC0415
 
-    result = run_trial(_watched(check, agent))
+    result = run_whole(_watched(check, agent))
     if as_json:
         print_json(result.to_json())
     else:

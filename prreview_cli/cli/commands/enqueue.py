@@ -15,7 +15,7 @@ from prreview_cli.cli.running import house_of, with_store
 from prreview_cli.core import errors
 from prreview_cli.core.errors import ExitCode, UsageError
 from prreview_cli.core.events import Answer
-from prreview_cli.core.job import AT_REST, Job, State, Target
+from prreview_cli.core.job import AT_REST, Job, State
 from prreview_cli.core.ports.host import PullRequest
 from prreview_cli.core.ports.store import Store
 from prreview_cli.core.review import Review, ReviewStatus, to_json
@@ -59,18 +59,8 @@ async def _enqueue(
     finally:
         await house.host.close()
     _expect_reviewable(house, pull, sha)
-    target = Target(
-        repository_id=pull.repository_id,
-        repository=pull.repository,
-        number=pull.number,
-        head_sha=pull.head_sha,
-        base_ref=pull.base_ref,
-        updated_at=pull.updated_at or house.clock.now(),
-        author=pull.author,
-        admitted=True,  # whoever may run this command decides
-        again=again,
-        priority=priority,
-    )
+    # Whoever may run this command decides about the author.
+    target = pull.target(house.clock.now(), admitted=True, again=again, priority=priority)
     answer = await store.jobs.request(target, house.profile.review.min_interval_s, house.clock.now())
     if not wait or answer.job is None:
         return answer, None, None

@@ -12,7 +12,8 @@ import typer
 
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption
-from prreview_cli.cli.trials import Agent, TrialAgentOption, run_trial
+from prreview_cli.cli.trials import Agent, TrialAgentOption
+from prreview_cli.cli.whole import run_whole
 from prreview_cli.core.errors import ExitCode, NotYetKept, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def load_test(
     limits = _limits(profile, workers)
     seed = secrets.randbits(32) if seed is None else seed
     options = Options(burst, limits.workers, duplicates, rate, agent.value, limits, victims, rounds, seed)
-    result = run_trial(_watched(options))
+    result = run_whole(_watched(options))
     if report is not None:
         _write_report(report, options, result)
     if as_json:

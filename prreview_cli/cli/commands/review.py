@@ -18,11 +18,11 @@ from prreview_cli.cli.output import say
 from prreview_cli.cli.pull_requests import PullRequestName, expect_covered, looked_up, pull_request_name
 from prreview_cli.cli.review_output import Format, Output, Subject, counts_of, document, format_of, print_document, say_failure
 from prreview_cli.cli.review_progress import Watcher, watching
-from prreview_cli.cli.running import house_of, run_whole
+from prreview_cli.cli.running import house_of
+from prreview_cli.cli.whole import run_whole
 from prreview_cli.core import errors
 from prreview_cli.core.errors import SecretUnavailable, UsageError
 from prreview_cli.core.gate import FailOn, exit_code
-from prreview_cli.core.job import Target
 from prreview_cli.core.ports.agent import AgentKind
 from prreview_cli.core.ports.host import PullRequest
 from prreview_cli.core.ports.store import Store
@@ -187,17 +187,8 @@ async def _of_pull_request(
     run = wish.run
     if run is not None and run.head_sha not in {None, pull.head_sha}:
         return Result(ReviewStatus.SUPERSEDED, f"The pull request has another head now, {pull.head_sha[:10]}, than this workflow run.")
-    target = Target(
-        repository_id=pull.repository_id,
-        repository=pull.repository,
-        number=pull.number,
-        head_sha=pull.head_sha,
-        base_ref=pull.base_ref,
-        updated_at=pull.updated_at or house.clock.now(),
-        author=pull.author,
-        admitted=run is None or run.asked or run.label == house.profile.review.allow_label,
-        again=wish.again,
-    )
+    admitted = run is None or run.asked or run.label == house.profile.review.allow_label
+    target = pull.target(house.clock.now(), admitted=admitted, again=wish.again)
     return await front.review(target)
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from prreview_cli.core.events import Event
+from prreview_cli.core.job import Target
 from prreview_cli.core.marker import Marker
 from prreview_cli.core.pace import Pace
 from prreview_cli.core.review import Review
@@ -60,6 +61,21 @@ class PullRequest:
     base_ref: str
     updated_at: datetime | None
     author_association: str = "NONE"
+
+    def target(self, now: datetime, *, admitted: bool, again: bool = False, priority: int = 0) -> Target:
+        """The head that it shows, as something to be reviewed; `now` where the host does not say when it changed."""
+        return Target(
+            repository_id=self.repository_id,
+            repository=self.repository,
+            number=self.number,
+            head_sha=self.head_sha,
+            base_ref=self.base_ref,
+            updated_at=self.updated_at or now,
+            author=self.author,
+            admitted=admitted,
+            again=again,
+            priority=priority,
+        )
 
 
 @dataclass(frozen=True, slots=True)
