@@ -49,3 +49,7 @@ completions:
 # Write the table of errors anew from the code.
 errors:
     {{python}} tools/errors_table.py
+
+# Fill the table of threats in SECURITY.md anew from the tests; a test holds the two together.
+threats:
+    {{python}} tools/threats_table.py

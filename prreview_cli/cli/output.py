@@ -1,4 +1,4 @@
-"""What a command says: data on stdout, everything else on stderr, and nothing that could drive a terminal."""
+"""What a command says: data on stdout, everything else on stderr, and nothing that could drive a terminal or a CI runner."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from prreview_cli.cli.folding import folded
+from prreview_cli.core.markup import json_without_commands, without_commands
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,8 +25,8 @@ PIPE_WIDTH = 10_000
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: escape sequences begin with one of these
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
-    "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # bidi, zero-width, tags
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # bidi, zero-width, tags
     "\ud800-\udfff]"
 )
 
@@ -58,12 +59,12 @@ def print_text(text: str) -> None:
 
 def print_json(data: Mapping[str, Any]) -> None:
     """One JSON object with its `schema_version`; non-ASCII is escaped, so that it is safe on a terminal too."""
-    _emit(sys.stdout, json.dumps({"schema_version": SCHEMA_VERSION, **data}, indent=2 if sys.stdout.isatty() else None))
+    _emit_json({"schema_version": SCHEMA_VERSION, **data}, indent=2 if sys.stdout.isatty() else None)
 
 
 def print_event(data: Mapping[str, Any]) -> None:
     """One JSON object on one line, for whoever started us and waits for it."""
-    _emit(sys.stdout, json.dumps(data))
+    _emit_json(data)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -147,6 +148,11 @@ def drop(stream: TextIO) -> None:
         os.close(nowhere)
 
 
+def _emit_json(data: Mapping[str, Any], indent: int | None = None) -> None:
+    _emit(sys.stdout, json_without_commands(json.dumps(data, indent=indent)))
+
+
 def _emit(stream: TextIO, text: str) -> None:
-    stream.write(f"{text}\n")
+    """The last place that every line passes, so that none is a command to a CI runner."""
+    stream.write(f"{without_commands(text)}\n")
     stream.flush()

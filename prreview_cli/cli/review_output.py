@@ -14,6 +14,7 @@ from prreview_cli.cli.output import print_json, print_text, safe, say, say_error
 from prreview_cli.cli.wrapping import labelled, width
 from prreview_cli.core.errors import Failure, NotYetKept, UsageError
 from prreview_cli.core.gate import FailOn
+from prreview_cli.core.markup import json_without_commands, without_commands
 from prreview_cli.core.profile import Profile
 from prreview_cli.core.review import Review, ReviewStatus, Severity
 from prreview_cli.reports import json as documents
@@ -64,10 +65,10 @@ class Output:
 
 
 def rendered(document: dict[str, Any], format: Format) -> str:  # noqa: A002 - the word of the option
-    """The document in a format, safe to show on a terminal."""
+    """The document in a format, safe to show on a terminal and in a CI runner's log."""
     if format is Format.JSON:
-        return json.dumps(document, indent=2)
-    return "\n".join(safe(line) for line in text.render(document).split("\n"))
+        return json_without_commands(json.dumps(document, indent=2))
+    return without_commands("\n".join(safe(line) for line in text.render(document).split("\n")))
 
 
 def print_document(document: dict[str, Any], format: Format) -> None:  # noqa: A002 - as above

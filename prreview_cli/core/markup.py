@@ -1,4 +1,4 @@
-"""What is safe to say: text from a model or a stranger, made fit for a terminal and for a public page.
+"""What is safe to say: text from a model or a stranger, made fit for a terminal, a CI runner and a public page.
 
 The page's rule is an allow-list. A word of plain letters, digits and harmless punctuation stands as
 it is; every other word is shown as code. GitHub turns nothing inside code into a link, a mention, a
@@ -27,6 +27,9 @@ _UNSEEN = re.compile(
 )
 """What draws nothing, or makes other text draw elsewhere: controls, bidi, zero-width, fillers, tags, surrogates, private use."""
 
+_LINE_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+_INNER_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
+
 _LEADING = "(\"'\u201c\u2018"
 _TRAILING = ".,;:!?)\"'\u201d\u2019…"
 _RUN = r"[A-Za-z0-9\u0080-\U0010ffff]+"
@@ -47,6 +50,20 @@ def terminal_safe(text: str) -> str:
     """`text` without escape sequences, controls (but newline and tab), bidi and zero-width characters."""
     unix = text.replace("\r\n", "\n").replace("\r", "\n")
     return _UNSEEN.sub("", _ESCAPES.sub("", unix))
+
+
+def without_commands(text: str) -> str:
+    """Lines in which a CI runner, which reads what we print, finds no command to itself.
+
+    GitHub's takes a line for one that begins with `::`, white space aside, and in an older form one that holds `##[`
+    anywhere (actions/runner, ActionCommand.cs); others have their word between those. A space between takes it away.
+    """
+    return _INNER_COMMAND.sub("# ", _LINE_COMMAND.sub(r"\1: ", text))
+
+
+def json_without_commands(text: str) -> str:
+    """The same for JSON, whose values stay what they are."""
+    return _INNER_COMMAND.sub(r"\\u0023", text)
 
 
 def code(text: str) -> str:

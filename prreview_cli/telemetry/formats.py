@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from prreview_cli.core.markup import without_commands
+
 Redact = Callable[[str], str]
 """Takes every known secret out of a text, in whatever encoding it stands there."""
 
@@ -62,6 +64,9 @@ class JsonLine(RedactedFormatter):
 
 class ShortLine(RedactedFormatter):
     """The form for people: time, level, event, fields; a traceback stays in the JSON log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_commands(super().format(record))  # after the redaction: a secret that was changed is not found
 
     def render(self, record: logging.LogRecord) -> str:
         fields = {name: value for name, value in fields_of(record).items() if value is not None}

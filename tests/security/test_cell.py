@@ -47,6 +47,7 @@ def free_port() -> int:
 # -- 35: a secret in the agent's environment --------------------------------------------------------
 
 
+@pytest.mark.without("the list of what the agent's environment holds")
 async def test_threat_35_the_environment_of_the_agent_is_the_list_and_nothing_of_the_workers(tmp_path, monkeypatch):
     for name in ("GITHUB_TOKEN", "ANTHROPIC_AUTH_TOKEN", "LD_PRELOAD_CANARY", "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS"):
         monkeypatch.setenv(name, CANARY)
@@ -66,6 +67,7 @@ async def test_threat_35_the_environment_of_the_agent_is_the_list_and_nothing_of
 
 
 @needs_network
+@pytest.mark.without("the network layer, then both")
 async def test_threat_36_nothing_but_the_gateways_door_is_reached_by_any_kind_of_socket(tmp_path):
     door = free_port()
     with Canaries.listening(tmp_path) as canaries:
@@ -84,6 +86,7 @@ async def test_threat_36_nothing_but_the_gateways_door_is_reached_by_any_kind_of
 
 
 @needs_network
+@pytest.mark.without("the network layer under the real CLI")
 async def test_threat_36_the_real_cli_does_not_reach_a_server_that_it_is_led_to(tmp_path, monkeypatch):
     real = options.options
 

@@ -2,14 +2,21 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import sys
 import unicodedata
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.text import Text
 
-from prreview_cli.cli.output import print_json, print_table, print_text, safe, say, say_error
+from prreview_cli.cli.output import print_drawn, print_json, print_table, print_text, safe, say, say_error
+from support.hostile_text import hostile
 
 HOSTILE = "a\x1b]52;c;aGk=\x07b\x9b31mc\u202ed\u200be\r\nf\x00[bold]g[/bold]\u2066h"
 
@@ -27,6 +34,32 @@ def test_safe_text_drives_no_terminal(text: str) -> None:
     assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cs", "Zl", "Zp"}
     assert not set(shown) & set("\x1b\x07\x9b\r\n\t\u202e\u2066\u200b\u2028\ufeff\u061c")
     assert safe(shown) == shown
+
+
+DRIVING = st.sampled_from(
+    ["\x1b", "\x9b31m", "\x9d0;t\x9c", "\x90q", "\x1b]52;c;aGk=\x07", "\x1b]8;;x\x1b\\", "\x08", "\r", "\x85", "\u2028", "\u202e"]
+)
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+SAID: dict[str, Callable[[str], object]] = {
+    "say": say,
+    "say_error": lambda text: say_error(text, text),
+    "text": print_text,
+    "table": lambda text: print_table(["A", "B"], [[text, "b"], ["a", text]]),
+    "drawn": lambda text: print_drawn(Text(safe(text))),
+    "json": lambda text: print_json({text: text}),
+}
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+@pytest.mark.parametrize("how", SAID)
+@given(text=st.lists(hostile | DRIVING | st.characters(categories=["Cc", "Cf", "Cs", "Co"]), max_size=8).map("".join))
+def test_whatever_strangers_wrote_no_way_of_saying_it_drives_a_terminal(how: str, terminal: bool, text: str) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+    with patch.dict(os.environ, {"TERM": "dumb", "COLUMNS": "80"}), redirect_stdout(stream), redirect_stderr(stream):
+        SAID[how](text)
+
+    kept = {char for char in stream.getvalue() if unicodedata.category(char) in HIDDEN and char != "\n"}
+    assert {char for char in kept if not re.match("ARABIC (?!LETTER MARK)|SYRIAC|KAITHI", unicodedata.name(char, ""))} == set()
 
 
 def test_safe_text_keeps_what_people_write() -> None:
