@@ -32,12 +32,14 @@ class Standing:
 
 
 def standing(house: House) -> Standing:
-    """As the database has it; UsageError if nothing ever made one."""
-    return with_store(house, _standing, must_exist=False)
+    """As the database has it, and of a rotation that was interrupted as the keyring has it; UsageError if nothing ever made one."""
+    return with_store(house, partial(_standing, house), must_exist=False)
 
 
-async def _standing(store: Store) -> Standing:
+async def _standing(house: House, store: Store) -> Standing:
     now = await rotation.standing(store.switches)
+    if now.under_way:
+        now = now.ended(happened=rotation.happened(house.vault.webhook_secrets()))
     current = await rotation.last_verified(store.switches, now.number)
     return Standing(now, current, await rotation.last_verified(store.switches, now.number - 1))
 
@@ -62,13 +64,14 @@ def rotate_webhook(house: House, ask: Callable[[], str], until: datetime | None)
     vault.try_on(CURRENT, raw)
     if vault.get(CURRENT).equals(_bytes(old)):
         raise UsageError("That is the present secret; nothing was changed.", remedy="Make another: openssl rand -hex 32.")
+    vault.put(PREVIOUS, old.reveal())
+    begun = before.begun(house.clock.now(), until)
     try:
-        vault.put(PREVIOUS, old.reveal())
+        _record(house, begun)
         vault.put(CURRENT, raw)
     finally:
         vault.refresh()
-        if not vault.get(CURRENT).equals(_bytes(old)):
-            _record(house, before.renewed(house.clock.now(), until))
+        _record(house, begun.ended(happened=rotation.happened(vault.webhook_secrets())))
 
 
 def retire(house: House, *, anyhow: bool) -> None:
@@ -79,6 +82,8 @@ def retire(house: House, *, anyhow: bool) -> None:
             "The last delivery was verified by the previous secret, so the code host still signs with it.",
             remedy="Change the secret in the webhook's settings and redeliver one delivery there, or say --anyhow.",
         )
+    # A rotation that was interrupted is settled first: without the previous secret nobody could tell that it happened.
+    _record(house, now.rotation)
     if not house.vault.remove(PREVIOUS) and not now.rotation.previous:
         raise UsageError("There is no previous webhook secret.", remedy="There is nothing to retire.")
     _record(house, now.rotation.retired())

@@ -326,7 +326,7 @@ class BudgetReached(Failure):
 
 
 class DayBudgetReached(Failure):
-    """The next model call could exceed model.max_usd_per_day; the profile rests until the UTC day ends."""
+    """The next model call could exceed model.max_usd_per_day; the profile rests until that UTC day ends, which is `retry_at`."""
 
     kind = "day_budget_limit"
     exit_code = ExitCode.INCOMPLETE

@@ -116,7 +116,7 @@ def decide(
         case Response.PAUSE:
             return Verdict(HandBack(reason), pause=reason)
         case Response.PAUSE_TODAY:
-            return Verdict(HandBack(reason), pause=reason, until=end_of_day(now))
+            return Verdict(HandBack(reason), pause=reason, until=failure.retry_at or end_of_day(now))
         case Response.END_REPOSITORY:
             return Verdict(Dead(failure.kind, reason, whole_repository=True))
         case Response.END:

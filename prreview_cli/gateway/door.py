@@ -18,6 +18,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_AT_MOST = 32 << 20
 """What the Messages API itself takes."""
+ANSWER_AT_MOST = 10_000_000
+"""Tokens; far beyond what any model gives, and small enough to be counted in money."""
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"})
 _OURS_TO_SAY = frozenset({"host", "content-length", "accept-encoding", "authorization", "x-api-key", "cookie", "proxy-authorization"})
@@ -68,8 +70,10 @@ def admit(allowance: Allowance, query: bytes, headers: Mapping[str, str], body: 
         raise Refused("not a request of the Messages API") from None
     if asked.model != allowance.model:
         raise Refused("another model")
-    if not asked.stream or asked.max_tokens < 1:
+    if not asked.stream:
         raise Refused("not streamed")
+    if not 1 <= asked.max_tokens <= ANSWER_AT_MOST:
+        raise Refused("an answer without a bound")
     _see_that_tools_are_ours(asked, allowance.tools)
     dropped = _HOP_BY_HOP | _OURS_TO_SAY | {name.strip().lower() for name in headers.get("connection", "").split(",")}
     passed = {name: value for name, value in headers.items() if name not in dropped}

@@ -9,6 +9,8 @@ from typing import Any
 from prreview_cli.core.budget import Tokens
 
 _MOST_IN_ONE_EVENT = 16 << 20
+_MOST_TOKENS = 100_000_000
+"""More than any model takes or gives in one answer: a count beyond it is no count."""
 _BILLED = {
     "input_tokens": "input",
     "cache_creation_input_tokens": "cache_write",
@@ -31,6 +33,7 @@ class Reading:
         self.broken = False
         self.error: bytes | None = None
         self._counted = Tokens()
+        self._output_told = False
         self._streamed = 0
         self._rest = b""
 
@@ -42,12 +45,16 @@ class Reading:
             if line.startswith(b"data:"):
                 self._read(line[5:].strip())
 
-    def tokens(self, max_tokens: int) -> Tokens:
-        """What the answer is billed for. The output of one that was cut short was never counted: it is
-        taken as one token for each byte that came, which is more than it can have been."""
-        if self.finished:
+    def tokens(self, max_tokens: int) -> Tokens | None:
+        """What the answer is billed for; None if it does not tell what its input was. The output of one that was cut short was
+        never counted: it is taken as one token for each byte that came, which is more than it can have been. One that
+        ended without telling its output is taken to have been as long as it might."""
+        if not self._counted.all_input:
+            return None
+        if self.finished and self._output_told:
             return self._counted
-        return replace(self._counted, output=max(self._counted.output, min(self._streamed, max_tokens)))
+        most = max_tokens if self.finished else min(self._streamed, max_tokens)
+        return replace(self._counted, output=max(self._counted.output, most))
 
     def _read(self, data: bytes) -> None:
         try:
@@ -61,7 +68,7 @@ class Reading:
                         len(part.encode()) for key, part in event["delta"].items() if key != "type" and isinstance(part, str)
                     )
                 case "message_delta":
-                    self._count(event.get("usage") or {})
+                    self._output_told |= "output" in self._count(event.get("usage") or {})
                 case "message_stop":
                     self.finished = self.started
                 case "error":
@@ -71,6 +78,12 @@ class Reading:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.broken = True
 
-    def _count(self, usage: dict[str, Any]) -> None:
-        told = {ours: usage[theirs] for theirs, ours in _BILLED.items() if type(usage.get(theirs)) is int and usage[theirs] >= 0}
+    def _count(self, usage: dict[str, Any]) -> dict[str, int]:
+        """The counts that are some. They are cumulative, so the larger of two is the later one."""
+        told = {
+            ours: max(usage[theirs], getattr(self._counted, ours))
+            for theirs, ours in _BILLED.items()
+            if type(usage.get(theirs)) is int and 0 <= usage[theirs] <= _MOST_TOKENS
+        }
         self._counted = replace(self._counted, **told)
+        return told

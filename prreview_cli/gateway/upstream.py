@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prreview_cli.core import errors
-from prreview_cli.core.budget import Measured, cost, most_input_tokens, prices_of, worst_case
+from prreview_cli.core.budget import Measured, Tokens, cost, most_input_tokens, prices_of, worst_case
 from prreview_cli.core.job import Lease
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import CapReached, Caps, Spend
 from prreview_cli.core.profile import Model, Prices
+from prreview_cli.core.retry import end_of_day
 from prreview_cli.core.review import Usage
 from prreview_cli.gateway import answers
 from prreview_cli.gateway.stream import Reading
@@ -110,11 +111,14 @@ class Upstream:
         await self._client.aclose()
 
     async def _reserve(self, lease: Lease | None, usd: float) -> str:
+        now = self._clock.now()
         try:
-            return await self._spend.reserve(lease, usd, self._caps, self._clock.now())
+            return await self._spend.reserve(lease, usd, self._caps, now)
         except CapReached as reached:
-            kind = errors.DayBudgetReached if reached.cap == "day" else errors.BudgetReached
-            raise kind(f"{reached} The next model call may cost up to {usd:.4f} USD.") from None
+            told = f"{reached} The next model call may cost up to {usd:.4f} USD."
+            if reached.cap == "day":
+                raise errors.DayBudgetReached(told, retry_at=end_of_day(now)) from None
+            raise errors.BudgetReached(told) from None
 
     async def _send(self, call: Call, attempt: Attempt, sink: Sink) -> None:
         import httpx  # noqa: PLC0415 - as above
@@ -172,17 +176,17 @@ class Upstream:
             attempt.failure = errors.ModelUnreachable("The model's answer was cut short.")
 
     async def _settle(self, account: Account, reservation: str, most: float, call: Call, attempt: Attempt) -> None:
-        usage = self._used(most, call, attempt)
+        tokens = attempt.reading.tokens(call.max_tokens)
+        usage = self._used(most, tokens, attempt)
         account.usage += usage
-        if attempt.reading.finished:
-            account.measured = Measured(call.body, attempt.reading.tokens(call.max_tokens).all_input)
+        if attempt.reading.finished and tokens is not None:
+            account.measured = Measured(call.body, tokens.all_input)
         await self._spend.settle(reservation, usage, attempt.status, self._clock.now())
         job = account.lease and account.lease.job.id
         _log.info("model_call", job=job, status=attempt.status, usd=usage.usd, failure=attempt.failure and attempt.failure.kind)
 
-    def _used(self, most: float, call: Call, attempt: Attempt) -> Usage:
-        tokens = attempt.reading.tokens(call.max_tokens)
-        if attempt.reading.started:
+    def _used(self, most: float, tokens: Tokens | None, attempt: Attempt) -> Usage:
+        if attempt.reading.started and tokens is not None:
             return Usage(tokens.all_input, tokens.output, cost(tokens, self._prices), 1)
         if attempt.unsent or attempt.status not in {None, 200}:
             return Usage(model_calls=1)

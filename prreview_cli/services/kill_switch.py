@@ -38,9 +38,12 @@ class KillSwitch:
         return True
 
     async def trip(self, failure: Failure) -> None:
-        """Pause because of a failure that concerns the whole profile."""
+        """Pause because of a failure that concerns the whole profile; a day's budget until that day has ended, if it has not."""
         if isinstance(failure, DayBudgetReached):
-            await self.pause(str(failure), end_of_day(self.clock.now()), AlertKind.BUDGET_CLOSED)
+            now = self.clock.now()
+            until = failure.retry_at or end_of_day(now)
+            if now < until:
+                await self.pause(str(failure), until, AlertKind.BUDGET_CLOSED)
         else:
             await self.pause(str(failure))
 

@@ -3,6 +3,9 @@
 Secrets are numbered: the first is 0, and each rotation makes the next. What the database keeps is the number of the
 current one, whether and how long the previous one verifies, and when each last did; never a value. A server looks at
 that record, and opens the keyring only when the record has changed: whoever sends forged deliveries makes it read a row.
+
+A rotation is recorded before the keyring gets the new secret, as one that is under way: so a rotation that dies at any
+moment is one that every server knows to look for. It has happened once the keyring holds two secrets that differ.
 """
 
 from __future__ import annotations
@@ -34,20 +37,27 @@ _RECORD = "webhook_rotation"
 @dataclass(frozen=True, slots=True)
 class Rotation:
     """Where the rotation stands. `number` is that of the current secret; `previous`: the one before verifies too,
-    `until` then (None: until it is retired)."""
+    `until` then (None: until it is retired). `under_way`: the keyring may not have the current one yet."""
 
     number: int = 0
     since: datetime | None = None
     previous: bool = False
     until: datetime | None = None
+    under_way: bool = False
 
     def previous_verifies(self, now: datetime) -> bool:
         """Whether the previous secret is still good."""
         return self.previous and (self.until is None or now < self.until)
 
-    def renewed(self, now: datetime, until: datetime | None) -> Rotation:
-        """After a new secret was set."""
-        return Rotation(self.number + 1, now, previous=True, until=until)
+    def begun(self, now: datetime, until: datetime | None) -> Rotation:
+        """Before a new secret is set."""
+        return Rotation(self.number + 1, now, previous=True, until=until, under_way=True)
+
+    def ended(self, *, happened: bool) -> Rotation:
+        """A rotation that was under way, by what the keyring holds now; any other one is as it is."""
+        if not self.under_way:
+            return self
+        return replace(self, under_way=False) if happened else Rotation(self.number - 1, self.since)
 
     def retired(self) -> Rotation:
         """After the previous secret was taken away."""
@@ -61,9 +71,14 @@ async def standing(switches: Switches) -> Rotation:
 
 async def record(switches: Switches, rotation: Rotation) -> None:
     """Replace the record; every running server reads its secrets anew at its next delivery."""
-    written = {"number": rotation.number, "previous": rotation.previous}
+    written = {"number": rotation.number, "previous": rotation.previous, "under_way": rotation.under_way}
     times = {"since": rotation.since, "until": rotation.until}
     await switches.remember(_RECORD, json.dumps({**written, **{name: at and at.isoformat() for name, at in times.items()}}))
+
+
+def happened(secrets: Sequence[Secret]) -> bool:
+    """Whether a rotation that was under way has come to its end: the current secret and the previous one differ."""
+    return len(secrets) == 2 and not secrets[0].equals(secrets[1].reveal().encode())
 
 
 async def last_verified(switches: Switches, number: int) -> datetime | None:
@@ -81,6 +96,7 @@ class WebhookKeys:
     def __init__(self, kept: Sequence[Secret], read: Callable[[], Sequence[Secret]], switches: Switches, clock: Clock) -> None:
         self._kept, self._read, self._switches, self._clock = kept, read, switches, clock
         self._record: str | None = None
+        self._tried: str | None = None
         self._rotation = Rotation()
         self._looking = asyncio.Lock()
         self._looks = 0
@@ -123,17 +139,20 @@ class WebhookKeys:
         except StoreUnusable as trouble:
             log.warning("rotation_not_read", reason=str(trouble))
             return
-        if found == self._record or self._clock.monotonic() < self._read_again:
+        if found == self._record or (found == self._tried and self._clock.monotonic() < self._read_again):
             return
-        self._read_again = self._clock.monotonic() + READ_AGAIN_S
+        self._tried, self._read_again = found, self._clock.monotonic() + READ_AGAIN_S
+        rotation = _parse(found)
         try:
             async with asyncio.timeout(READ_AGAIN_S):
-                self._kept = await asyncio.to_thread(self._read)
+                secrets = await asyncio.to_thread(self._read)
         except (SecretUnavailable, TimeoutError) as trouble:
             log.error("webhook_secret_not_read", reason=str(trouble) or "The keyring did not answer.")
             return
-        self._read_again = float("-inf")
-        self._record, self._rotation = found, _parse(found)
+        settled = not rotation.under_way or happened(secrets)
+        if settled:  # else the keyring is looked at again, though the record stays as it is
+            self._record = found
+        self._kept, self._rotation = secrets, rotation.ended(happened=settled)
         self._changes += 1
         log.info("webhook_secret_read_anew", number=self._rotation.number)
 
@@ -143,7 +162,7 @@ def _parse(text: str | None) -> Rotation:
         return Rotation()
     data = json.loads(text)
     since, until = (None if data[name] is None else datetime.fromisoformat(data[name]) for name in ("since", "until"))
-    return Rotation(data["number"], since, previous=data["previous"], until=until)
+    return Rotation(data["number"], since, previous=data["previous"], until=until, under_way=data.get("under_way", False))
 
 
 def _verified(number: int) -> str:

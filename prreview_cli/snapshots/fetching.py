@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from prreview_cli.core.errors import HostTokenRejected, HostUnreachable, ProfileError, SnapshotFailed
+from prreview_cli.core.errors import Failure, HostTokenRejected, HostUnreachable, ProfileError, SnapshotFailed
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.snapshots import Wanted
 from prreview_cli.sandbox.child import Completed
@@ -44,13 +44,17 @@ class NoSuchCommit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches from `git_url`. The token is sent there alone: never along a redirect, in no argument, URL or file."""
+    """Fetches from `git_url`. The token is sent there alone: never along a redirect, in no argument, URL or file.
+
+    `rejected` is the failure that a token means which the server does not accept.
+    """
 
     git_url: str
     token: GiveToken
     clock: Clock
     limits: Limits
     redact: Callable[[str], str]
+    rejected: type[Failure] = HostTokenRejected
 
     def __post_init__(self) -> None:
         url = urlsplit(self.git_url)
@@ -105,6 +109,12 @@ class Fetcher:
     async def _fetch(self, git: Git, wanted: Wanted, refspecs: Sequence[str], *options: str) -> None:
         if _REPOSITORY.fullmatch(wanted.repository) is None:
             raise SnapshotFailed(f"{wanted.repository[:100]!a} is not the name of a repository.")
+        try:
+            await self._fetch_by_token(git, wanted, refspecs, *options)
+        except HostTokenRejected as refused:
+            raise self.rejected(str(refused)) from None
+
+    async def _fetch_by_token(self, git: Git, wanted: Wanted, refspecs: Sequence[str], *options: str) -> None:
         token = await self.token(wanted, None)
         try:
             await self._fetch_with(token, git, wanted.repository, refspecs, *options)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from prreview_cli.core.errors import Failure, HostTokenRejected
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.snapshots import Guidelines, Snapshot, Wanted
 from prreview_cli.snapshots.changes import changes
@@ -22,8 +23,8 @@ from prreview_cli.snapshots.tree import Tree
 class GitSnapshots:
     """Fetches from `{git_url}/OWNER/NAME.git` into folders under `scratch`, which it makes if need be.
 
-    `token` is asked at each fetch, and once more with what the host refused, if it did. `redact` is applied to
-    whatever git says before it becomes an error.
+    `token` is asked at each fetch, and once more with what the host refused, if it did; `rejected` is the failure if it
+    refuses that too. `redact` is applied to whatever git says before it becomes an error.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class GitSnapshots:
         clock: Clock,
         limits: Limits | None = None,
         redact: Callable[[str], str] = str,
+        rejected: type[Failure] = HostTokenRejected,
     ) -> None:
         self._scratch, self._limits = scratch, limits or Limits()
-        self._fetcher = Fetcher(git_url, token, clock, self._limits, redact)
+        self._fetcher = Fetcher(git_url, token, clock, self._limits, redact, rejected)
 
     def open(self, wanted: Wanted) -> AbstractAsyncContextManager[Snapshot]:
         return self._open(wanted)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prreview_cli.core import retry
+from prreview_cli.core.errors import AppKeyRejected, HostTokenRejected
 from prreview_cli.core.ports.agent import Agent, AgentKind, Progress
 from prreview_cli.core.ports.gateway import Gateway
 from prreview_cli.core.ports.snapshots import Snapshots, Wanted
@@ -79,7 +80,9 @@ def _snapshots(house: House, folder: Path) -> Snapshots:
     async def token(wanted: Wanted, refused: Secret | None) -> Secret:
         return await git_token(house.access, wanted.repository_id, wanted.repository, refused)
 
-    return GitSnapshots(house.profile.host.git_url, token, folder, house.clock, redact=house.keyhole.redact)
+    host, redact = house.profile.host, house.keyhole.redact
+    rejected = AppKeyRejected if host.auth == "app" else HostTokenRejected
+    return GitSnapshots(host.git_url, token, folder, house.clock, redact=redact, rejected=rejected)
 
 
 def local_snapshots(clone: Path, folder: Path) -> LocalSnapshots:

@@ -12,41 +12,19 @@ import pytest
 
 from prreview_cli.trials.simulators.code_host import CodeHost
 from support.installed import PROGRAM, prreview
+from support.said_keyring import install
 from support.simulators import MachineClock
 
 VALUE = "sk-ant-api03-Zq7xW2mNb4Vc9Lk1Jh8Gf3Ds6Ap0Qw5Er7"
-BACKEND = """
-import json, pathlib
-from keyring.backend import KeyringBackend
-
-class Keyring(KeyringBackend):
-    priority = 1
-    file = pathlib.Path(__file__).with_name("kept.json")
-
-    def _all(self):
-        return json.loads(self.file.read_text()) if self.file.exists() else {}
-
-    def get_password(self, service, username):
-        return self._all().get(f"{service} {username}")
-
-    def set_password(self, service, username, password):
-        self.file.write_text(json.dumps({**self._all(), f"{service} {username}": password}))
-
-    def delete_password(self, service, username):
-        self.file.write_text(json.dumps({key: value for key, value in self._all().items() if key != f"{service} {username}"}))
-"""
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """A profile `prod`, and a keyring that is said, in a file of the test's own."""
-    (tmp_path / "backend").mkdir()
-    (tmp_path / "backend" / "said_keyring.py").write_text(BACKEND)
     environ = {
         "PRREVIEW_PROFILES_DIR": str(tmp_path / "profiles"),
         "PRREVIEW_PROFILE": "prod",
-        "PYTHONPATH": str(tmp_path / "backend"),
-        "PYTHON_KEYRING_BACKEND": "said_keyring.Keyring",
+        **install(tmp_path / "backend"),
     }
     assert prreview(tmp_path, "profile", "create", "prod", environ=environ).returncode == 0
     return environ

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from prreview_cli.core import errors
-from prreview_cli.core.ports.snapshots import Revision
+from prreview_cli.core.ports.snapshots import Revision, Wanted
+from prreview_cli.secrecy import Secret
 from prreview_cli.snapshots import GitSnapshots, Limits
 from support.git_repos import GitServer, LoopClock, git, serving
 from support.snapshots import TOKEN, nothing, opened, pull_request, snapshots, wanted
@@ -164,6 +165,21 @@ async def test_a_revoked_token_is_rejected_and_not_shown(server, scratch):
             pytest.fail("the token is revoked")
     assert TOKEN not in str(caught.value)
     assert BASIC not in str(caught.value)
+
+
+async def test_a_token_that_is_refused_twice_means_what_the_composition_says(server, scratch):
+    _, pull = pull_request(server, {"a": b"1\n"}, {"a": b"2\n"})
+    server.token, refused = "another", []
+
+    async def minted(_wanted: Wanted, given: Secret | None) -> Secret:
+        refused.append(given)
+        return Secret(f"ghs_token_minted_as_number_{len(refused)}")
+
+    with pytest.raises(errors.AppKeyRejected) as caught:
+        async with GitSnapshots(server.url, minted, scratch, LoopClock(), rejected=errors.AppKeyRejected).open(pull):
+            pytest.fail("both tokens were refused")
+    assert "app_private_key" in caught.value.remedy
+    assert [given is None for given in refused] == [True, False]
 
 
 async def test_no_token_for_a_private_repository_concerns_the_repository(server, scratch):

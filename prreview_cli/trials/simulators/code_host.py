@@ -13,10 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from prreview_cli.core.ports.clock import Clock
-from prreview_cli.trials.simulators import github_routes, small_project, webhooks
+from prreview_cli.trials.simulators import github_app, github_routes, small_project, webhooks
 from prreview_cli.trials.simulators.faults import Answer, Delay, Effect, Fault, Hold, LandLater, LoseAnswer, Reset
 from prreview_cli.trials.simulators.git_server import GitServer
-from prreview_cli.trials.simulators.github_desk import Desk, error
+from prreview_cli.trials.simulators.github_app import GitHubApp
+from prreview_cli.trials.simulators.github_desk import Desk
 from prreview_cli.trials.simulators.github_shapes import Shapes
 from prreview_cli.trials.simulators.github_state import Hosted, Pull, StoredReview, World
 from prreview_cli.trials.simulators.http import Cut, Request, Response
@@ -44,7 +45,7 @@ class Seen:
 class CodeHost:
     """Use it as a context manager, sync or async; change its world from any thread between requests.
 
-    `folder` receives the bare repositories. `token` is the one that works, for `login`.
+    `folder` receives the bare repositories. `token` is the one that works, for `login`; with `add_app` those of an App do too.
     """
 
     folder: Path
@@ -155,6 +156,11 @@ class CodeHost:
         """The token works again."""
         self.world.tokens[self.token] = self.login
 
+    def add_app(self, app_id: int, slug: str, public_key: str) -> GitHubApp:
+        """An App, installed on all repositories."""
+        self.world.app = GitHubApp(app_id, slug, public_key)
+        return self.world.app
+
     def reviews(self) -> list[StoredReview]:
         """All submitted reviews of all repositories."""
         return [
@@ -210,14 +216,18 @@ class CodeHost:
     async def _answer_git(self, request: Request) -> Response:
         name, _, service = request.path.removeprefix(f"{GIT}/").partition(".git/")
         hosted = self.world.named(name)
-        return await self._git.answer(request, None if hosted is None else hosted.git.path, service, frozenset(self.world.tokens))
+        tokens, ours = set(self.world.tokens), self.world.app
+        if ours is not None and hosted is not None:
+            now = self.clock.now()
+            tokens |= {token for token in ours.minted if ours.opens(token, hosted, now, "contents")}
+        return await self._git.answer(request, None if hosted is None else hosted.git.path, service, frozenset(tokens))
 
     async def _answer_api(self, request: Request) -> tuple[str, Response]:
         inner = Request(request.method, request.path.removeprefix(API), request.query_string, request.headers, request.body)
         found = github_routes.find(inner)
-        login = self.world.tokens.get(request.headers.get("authorization", "").partition(" ")[2])
-        if login is None:
-            return found.route, error(401, "Bad credentials")
+        login = github_app.bearer(self.world, request, found.route, github_routes.repository_of(self.world, found), self.clock.now())
+        if isinstance(login, Response):
+            return found.route, login
         review = None if found.number is None else f"{found.repository}#{found.number}"
         self._observe(review, What.PULL_READ if found.route == github_routes.PULL_READ else What.ASKED)
         response = await github_routes.answer(self._desk, found, inner, login)

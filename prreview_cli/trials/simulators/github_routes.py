@@ -6,9 +6,11 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from prreview_cli.trials.simulators import github_app as app
 from prreview_cli.trials.simulators import github_reading as reading
 from prreview_cli.trials.simulators import github_reviews as reviews
 from prreview_cli.trials.simulators.github_desk import MANUAL, Call, Desk, error
+from prreview_cli.trials.simulators.github_state import Hosted, World
 from prreview_cli.trials.simulators.http import Request, Response, json_response
 
 PULL_READ = "GET /repos/O/R/pulls/N"
@@ -29,6 +31,11 @@ _ROUTES: dict[str, _Answer] = {
     REVIEW_POSTED: reviews.post,
     "PUT /repos/O/R/pulls/N/reviews/ID": reviews.put,
     "DELETE /repos/O/R/pulls/N/reviews/ID": reviews.delete,
+    "GET /app": app.app,
+    "GET /repos/O/R/installation": app.of_repository,
+    "GET /app/installations/ID": app.of_id,
+    "POST /app/installations/ID/access_tokens": app.mint,
+    "GET /installation/repositories": app.repositories,
 }
 _PLACEHOLDERS = {
     "O/R": r"(?P<name>[^/]+/[^/]+)",
@@ -70,14 +77,20 @@ def find(request: Request) -> Found:
     return Found()
 
 
+def repository_of(world: World, found: Found) -> Hosted | None:
+    """The repository that a request is about."""
+    return world.named(found.repository) if found.repository else world.repositories.get(found.identity or 0)
+
+
 async def answer(desk: Desk, found: Found, request: Request, login: str) -> Response:
     """Answer an authenticated request; 404 for what there is not, 301 where a repository was renamed."""
     world = desk.world
-    hosted = world.named(found.repository) if found.repository else world.repositories.get(found.identity or 0)
+    hosted = repository_of(world, found)
     if hosted is None and found.repository and found.repository.lower() in world.former_names:
         return _moved(desk, request, found.repository)
     pull = None if hosted is None or found.number is None else hosted.pulls.get(found.number)
-    missing = (hosted is None and (found.repository or found.identity)) or (found.number is not None and pull is None)
+    names_one = found.repository or (found.identity and found.route not in app.AS_APP)
+    missing = (hosted is None and names_one) or (found.number is not None and pull is None)
     if missing or not found.route:
         return error(404, "Not Found")
     return await _ROUTES[found.route](desk, Call(request, login, hosted, pull, found.rest))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prreview_cli.trials.simulators.repository import MAIN, GitRepository
+
+if TYPE_CHECKING:
+    from prreview_cli.trials.simulators.github_app import GitHubApp
 
 
 @dataclass(slots=True)
@@ -73,10 +76,11 @@ class Hosted:
 
 @dataclass(slots=True)
 class World:
-    """The host as a whole. `tokens` are the living ones, each with the login it acts for."""
+    """The host as a whole. `tokens` are the living ones, each with the login it acts for; `app` mints others."""
 
     tokens: dict[str, str]
     scopes: str | None = None
+    app: GitHubApp | None = None
     repositories: dict[int, Hosted] = field(default_factory=dict)
     former_names: dict[str, int] = field(default_factory=dict)
     ids: count[int] = field(default_factory=lambda: count(80_000_001))

@@ -51,7 +51,8 @@ class Server:
 
     async def rotated(self, *keyring: str, before: Rotation, until: timedelta | None = None) -> Rotation:
         now = self.clock.now()
-        after = before.renewed(now, None if until is None else now + until) if len(keyring) == 2 else before.retired()
+        begun = before.begun(now, None if until is None else now + until)
+        after = begun.ended(happened=True) if len(keyring) == 2 else before.retired()
         self.keyring = list(keyring)
         await rotation.record(self.facts, after)  # type: ignore[arg-type]
         return after
@@ -92,6 +93,48 @@ async def test_a_keyring_that_cannot_be_read_is_left_alone_for_a_while_and_what_
     server.keyring = [NEW, OLD]
     await server.clock.advance(rotation.READ_AGAIN_S)
     assert await server.signer(NEW) is Signer.CURRENT
+
+
+async def test_a_rotation_that_is_killed_after_the_keyring_had_the_new_secret_is_found_without_a_restart() -> None:
+    server = Server()
+    assert await server.signer(OLD) is Signer.CURRENT
+    server.keyring = [OLD, OLD]
+    begun = Rotation().begun(server.clock.now(), None)
+    await rotation.record(server.facts, begun)  # type: ignore[arg-type]
+    assert await server.signer(NEW) is None, "the keyring does not have it yet"
+    server.keyring = [NEW, OLD]  # and here the command is killed: no record follows
+    await server.clock.advance(rotation.READ_AGAIN_S)
+    assert (await server.signer(NEW), await server.signer(OLD)) == (Signer.CURRENT, Signer.PREVIOUS)
+    await server.keys.verified(Signer.CURRENT)
+    assert await rotation.last_verified(server.facts, begun.number) == server.clock.now()  # type: ignore[arg-type]
+    reads = server.reads
+    assert {await server.signer(FORGED) for _ in range(50)} == {None}
+    assert server.reads == reads, "it is settled, and the keyring is left alone again"
+
+
+async def test_a_look_in_the_middle_of_a_rotation_does_not_delay_its_end() -> None:
+    server = Server()
+    server.keyring = [OLD, OLD]
+    begun = Rotation().begun(server.clock.now(), None)
+    await rotation.record(server.facts, begun)  # type: ignore[arg-type]
+    assert await server.signer(OLD) is Signer.CURRENT
+    server.keyring = [NEW, OLD]
+    await rotation.record(server.facts, begun.ended(happened=True))  # type: ignore[arg-type]
+    assert await server.signer(NEW) is Signer.CURRENT
+
+
+async def test_a_rotation_that_is_killed_before_the_keyring_had_the_new_secret_leaves_the_old_one_under_its_own_number() -> None:
+    server = Server()
+    server.keyring = [OLD, OLD]
+    begun = Rotation().begun(server.clock.now(), None)
+    await rotation.record(server.facts, begun)  # type: ignore[arg-type]
+    for _ in range(50):
+        assert await server.signer(OLD) is Signer.CURRENT
+        assert await server.signer(FORGED) is None
+    assert server.reads == 1, "forgers do not make it read more often than the clock allows"
+    await server.keys.verified(Signer.CURRENT)
+    assert begun.ended(happened=False).number == 0
+    assert await rotation.last_verified(server.facts, 0) == server.clock.now()  # type: ignore[arg-type]
 
 
 async def test_a_retired_secret_is_forged_at_its_next_delivery() -> None:
