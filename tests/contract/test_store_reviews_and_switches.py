@@ -132,6 +132,15 @@ async def test_the_first_reason_of_a_pause_stands(at: Bench) -> None:
     assert await switches.paused(at.now) == Pause("The key was revoked.", NOON, None)
 
 
+async def test_a_pause_by_hand_outlasts_the_days_that_was_there_before(at: Bench) -> None:
+    switches, midnight = at.store.switches, at.now + timedelta(hours=12)
+    await switches.pause("The day's budget is spent.", at.now, midnight)
+    assert not await switches.pause("The day's budget is spent.", at.now, midnight)
+    assert await switches.pause("By hand.", at.later(1))
+    assert not await switches.pause("The day's budget is spent.", at.now, midnight)
+    assert await switches.paused(midnight) == Pause("By hand.", at.now, None)
+
+
 async def test_resume_returns_the_pause_that_ended(at: Bench) -> None:
     switches = at.store.switches
     await switches.pause("By hand.", at.now)

@@ -309,12 +309,17 @@ class Pause:
     since: datetime
     until: datetime | None = None
 
+    def covers(self, until: datetime | None) -> bool:
+        """Whether it lasts as long as a pause until that time would."""
+        return self.until is None or (until is not None and until <= self.until)
+
 
 class Switches(Protocol):
     """The kill switch, and what the processes on this database tell each other: small facts by name, never a secret."""
 
     async def pause(self, reason: str, now: datetime, until: datetime | None = None) -> bool:
-        """Pause, durable. False if it was paused already (the first reason stands)."""
+        """Pause, durable. False if it was paused already for at least as long: then the first reason stands. A pause until
+        `resume` takes the place of one that would end by itself."""
 
     async def resume(self, now: datetime) -> Pause | None:
         """End the pause, durable; the pause that ended, or None."""

@@ -17,7 +17,7 @@ class MemorySwitches:
         self._bell = bell
 
     async def pause(self, reason: str, now: datetime, until: datetime | None = None) -> bool:
-        if self._tables.paused(now) is not None:
+        if (known := self._tables.paused(now)) is not None and known.covers(until):
             return False
         self._tables.pause = Pause(reason, now, until)
         self._bell.ring()

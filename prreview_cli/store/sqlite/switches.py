@@ -25,7 +25,7 @@ class SqliteSwitches:
         row = {"reason": plain(reason), "since": millis(now), "until": None if until is None else millis(until)}
 
         def pause(db: sqlite3.Connection) -> bool:
-            if _in_force(db, now) is not None:
+            if (known := _in_force(db, now)) is not None and known.covers(until):
                 return False
             db.execute(_SQL["pause"], row)
             return True
