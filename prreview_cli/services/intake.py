@@ -89,9 +89,20 @@ class Intake:
 
     async def receive(self, body: bytes, headers: Mapping[bytes, bytes]) -> Reply:
         """Answer one delivery; header names are lower-case. Nothing is parsed before its signature holds."""
-        signer = await self._signer(body, headers)
+        signer = await self.verify(body, headers)
+        return await self.take(body, headers, signer) if signer else FORGED
+
+    async def verify(self, body: bytes | memoryview, headers: Mapping[bytes, bytes]) -> Signer | None:
+        """Whose signature the raw body bears, None if none that counts; the answer then is FORGED."""
+        signer = self._reader.authentic(body, headers)
+        if self._keys is not None and await self._keys.look(signer):
+            signer = self._reader.authentic(body, headers)
         if not signer:
-            return self._refused(FORGED)
+            self._refused(FORGED)
+        return signer
+
+    async def take(self, body: bytes, headers: Mapping[bytes, bytes], signer: Signer) -> Reply:
+        """Answer a delivery that `verify` found authentic."""
         if headers.get(b"content-type", b"").lower().startswith(b"application/x-www-form-urlencoded"):
             return self._refused(FORM_ENCODED)
         try:
@@ -105,12 +116,6 @@ class Intake:
             return UNAVAILABLE
         await self._note(signer)
         return reply
-
-    async def _signer(self, body: bytes, headers: Mapping[bytes, bytes]) -> Signer | None:
-        signer = self._reader.authentic(body, headers)
-        if self._keys is not None and await self._keys.look(signer):
-            signer = self._reader.authentic(body, headers)
-        return signer
 
     async def _note(self, signer: Signer) -> None:
         """What cannot be noted is noted another time: the delivery is accepted already."""

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.ports.clock import Clock
-from prreview_cli.services.intake import Reply
+from prreview_cli.core.ports.host import Signer
+from prreview_cli.services.intake import FORGED, Reply
 from prreview_cli.telemetry import logger
 from prreview_cli.web.asgi import Receive, Scope, Send, answer
 from prreview_cli.web.bodies import Bodies, Refused
@@ -27,10 +28,13 @@ log = logger("endpoint")
 
 
 class Receiver(Protocol):
-    """Answers one delivery: the intake."""
+    """Answers deliveries, in two steps: the intake."""
 
-    async def receive(self, body: bytes, headers: Mapping[bytes, bytes]) -> Reply:
-        """Answer it."""
+    async def verify(self, body: bytes | memoryview, headers: Mapping[bytes, bytes]) -> Signer | None:
+        """Who signed it; None if nobody did whom we know."""
+
+    async def take(self, body: bytes, headers: Mapping[bytes, bytes], signer: Signer) -> Reply:
+        """Answer one that is authentic."""
 
 
 class Tally(Protocol):
@@ -88,7 +92,12 @@ class Endpoint:
 
     async def _reply(self, headers: Mapping[bytes, bytes], receive: Receive) -> Reply | None:
         try:
-            return await self._receiver.receive(await self._bodies.read(headers, receive), headers)
+            async with self._bodies.read(headers, receive) as unverified:
+                signer = await self._receiver.verify(unverified, headers)
+                if not signer:
+                    return FORGED
+                body = bytes(unverified)
+            return await self._receiver.take(body, headers, signer)
         except Refused as refused:
             return refused.reply
         except Exception:

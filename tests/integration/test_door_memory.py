@@ -2,75 +2,56 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from support.http_clients import connected, delivery, post, request
+from support.http_clients import connected, delivery, pass_time, post, request
+from support.ingress import server
 
-SERVER = """
-import asyncio, sys
-from support.http_clients import DoorStore, SignedReader, StillClock
-from prreview_cli.core.profile import ReviewPolicy
-from prreview_cli.services.intake import Intake
-from prreview_cli.web.endpoint import Endpoint
-from prreview_cli.web.listener import Listener
-
-async def main():
-    store, clock = DoorStore(), StillClock()
-    endpoint = Endpoint(Intake(SignedReader(), store, ReviewPolicy(), (), clock), store.check_writable, clock)
-    async with Listener(endpoint, "127.0.0.1", 0, setting="server.port") as listener:
-        print(listener.url, flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-asyncio.run(main())
-"""
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-@dataclass
-class Server:
-    url: str
-    pid: int
-
-    def peak(self) -> int:
-        """The most memory that was ever resident, in bytes (VmHWM)."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) * 1024
-
-
-@asynccontextmanager
-async def server(home: Path) -> AsyncIterator[Server]:
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1])}
-    pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVER, stdin=pipe, stdout=pipe, env=environment)
-    assert child.stdout is not None
-    async with asyncio.timeout(60):
-        url = (await child.stdout.readline()).decode().strip()
-        for _ in range(50):  # what the first requests load is no growth
-            assert (await post(url, delivery())).status == 200
-    try:
-        yield Server(url, child.pid)
-    finally:
-        async with asyncio.timeout(60):
-            await child.communicate(b"")
-
-
-async def test_a_flood_of_large_bodies_grows_memory_by_little_more_than_all_bodies_may_hold(tmp_path: Path) -> None:
-    large = request("POST", "/webhook/pr", {"host": "x", "content-length": str(5 * MIB)})
+@pytest.mark.parametrize(("senders", "size"), [(20, 4 * MIB), (390, 30_000), (390, 100_000)])
+async def test_a_flood_of_bodies_grows_memory_by_what_they_share_and_little_more(tmp_path: Path, senders: int, size: int) -> None:
+    head = request("POST", "/webhook/pr", {"host": "x", "content-length": str(size + 1)})
     async with server(tmp_path) as door, AsyncExitStack() as crowd:
         before = door.peak()
-        for _ in range(20):
-            sender = await crowd.enter_async_context(connected(door.url))
-            await sender.send(large + b"a" * (4 * MIB))
+        sending = []
+        for _ in range(senders):
+            sending.append(await crowd.enter_async_context(connected(door.url)))
+            await sending[-1].send(head + b"a" * size)
+        for last in (b"", b"a"):  # all incomplete; then all of them end, forged
+            for sender in sending:
+                sender.writer.write(last)
+            for _ in range(5):
+                await pass_time(0.02)
+                assert (await post(door.url, delivery())).status == 200
+        assert door.peak() - before < 26 * MIB
+
+
+async def test_two_hundred_senders_that_drip_grow_memory_by_less_than_twenty_mebibytes(tmp_path: Path) -> None:
+    head = request("POST", "/webhook/pr", {"host": "x", "content-length": "60000"})
+    async with server(tmp_path) as door, AsyncExitStack() as crowd:
+        before = door.peak()
+        dripping = [await crowd.enter_async_context(connected(door.url)) for _ in range(200)]
+        for piece in (head, *([b"a" * 500] * 10)):
+            for sender in dripping:
+                await sender.send(piece)
+            assert (await post(door.url, delivery())).status == 200
+        assert door.peak() - before < 20 * MIB
+
+
+async def test_a_sender_that_hangs_up_while_it_is_refused_leaves_no_traceback(tmp_path: Path) -> None:
+    async with server(tmp_path) as door:
+        for _ in range(200):
+            async with connected(door.url) as sender:
+                sender.writer.write(request("POST", "/webhook/pr", {"host": "x", "content-length": "9999999"}) + b"a" * 200_000)
+                sender.writer.transport.abort()
         assert (await post(door.url, delivery())).status == 200
-        assert door.peak() - before < (16 + 12) * MIB  # held, and what twenty senders have in transit
 
 
 async def test_a_flood_of_endless_headers_grows_memory_by_less_than_twenty_mebibytes(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Signer(StrEnum):
 class WebhookReader(Protocol):
     """The host's webhook dialect; pure. Header names are lower-case bytes."""
 
-    def authentic(self, body: bytes, headers: Mapping[bytes, bytes]) -> Signer | None:
+    def authentic(self, body: bytes | memoryview, headers: Mapping[bytes, bytes]) -> Signer | None:
         """With which secret the raw body was signed, None if with neither; constant time, never raises."""
 
     def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Event:

@@ -37,7 +37,7 @@ class GitHubWebhook:
     def __init__(self, secrets: Callable[[], Sequence[Secret]]) -> None:
         self._secrets = secrets
 
-    def authentic(self, body: bytes, headers: Mapping[bytes, bytes]) -> Signer | None:
+    def authentic(self, body: bytes | memoryview, headers: Mapping[bytes, bytes]) -> Signer | None:
         given = headers.get(_SIGNATURE, b"")
         for signer, secret in zip(Signer, self._secrets(), strict=False):
             key = secret.reveal().encode()
@@ -77,7 +77,7 @@ class GitHubWebhook:
         }
 
 
-def signature(body: bytes, key: bytes) -> bytes:
+def signature(body: bytes | memoryview, key: bytes) -> bytes:
     """The value of X-Hub-Signature-256 for this raw body."""
     return b"sha256=" + hmac.digest(key, body, "sha256").hex().encode()
 

@@ -31,8 +31,8 @@ def piece(size: int, *, last: bool = False) -> Message:
 
 
 async def read(bodies: Bodies, stream: Stream, headers: dict[bytes, bytes] | None = None) -> bytes:
-    async with asyncio.timeout(5):
-        return await bodies.read(headers or {}, stream.receive)
+    async with asyncio.timeout(5), bodies.read(headers or {}, stream.receive) as body:
+        return bytes(body)
 
 
 async def refusal(bodies: Bodies, stream: Stream, headers: dict[bytes, bytes] | None = None) -> object:
@@ -70,7 +70,7 @@ async def test_a_sender_that_goes_away_is_owed_no_answer() -> None:
 
 
 async def test_together_they_are_bounded_and_the_slowest_is_given_up() -> None:
-    bodies = Bodies(each=1000, together=1000)
+    bodies = Bodies(each=1000, together=1000, beside=0)
     slow, quick = Stream(piece(100)), Stream(piece(500))
     first = asyncio.create_task(refusal(bodies, slow))
     second = asyncio.create_task(read(bodies, quick))
@@ -82,7 +82,7 @@ async def test_together_they_are_bounded_and_the_slowest_is_given_up() -> None:
 
 
 async def test_what_was_held_is_given_back_however_it_ends() -> None:
-    bodies = Bodies(each=1000, together=1000)
+    bodies = Bodies(each=1000, together=1000, beside=0)
     for _ in range(5):
         await read(bodies, Stream(piece(900), piece(100, last=True)))
         await refusal(bodies, Stream(piece(900), piece(200)))
@@ -95,7 +95,7 @@ async def test_what_was_held_is_given_back_however_it_ends() -> None:
 
 
 async def test_one_that_is_too_much_even_alone_is_given_up() -> None:
-    bodies = Bodies(each=1000, together=500)
+    bodies = Bodies(each=1000, together=500, beside=0)
     assert await refusal(bodies, Stream(piece(400), piece(200, last=True))) is BUSY
     assert (bodies._held, bodies._incoming) == (0, set())
 
@@ -108,7 +108,7 @@ async def test_small_and_large_pieces_keep_their_order() -> None:
 
 
 async def test_a_piece_that_comes_too_late_is_refused_like_the_rest() -> None:
-    bodies = Bodies(each=1000, together=1000)
+    bodies = Bodies(each=1000, together=1000, beside=0)
     slow, quick = Stream(piece(100)), Stream(piece(500))
     first = asyncio.create_task(refusal(bodies, slow))
     second = asyncio.create_task(read(bodies, quick))
@@ -117,3 +117,28 @@ async def test_a_piece_that_comes_too_late_is_refused_like_the_rest() -> None:
     slow.give(piece(10, last=True))
     assert await first is BUSY
     assert len(await second) == 1000
+
+
+async def test_a_whole_body_counts_until_somebody_vouched_for_it() -> None:
+    bodies = Bodies(each=1000, together=1000, beside=0)
+    slow = Stream(piece(100))
+    async with asyncio.timeout(5), bodies.read({}, Stream(piece(500), piece(400, last=True)).receive) as body:
+        assert bytes(body) == b"a" * 900
+        first = asyncio.create_task(refusal(bodies, slow))
+        await asyncio.wait({first}, timeout=0.02)
+        assert await refusal(bodies, Stream(piece(101, last=True))) is BUSY
+        assert await first is BUSY
+        assert await read(bodies, Stream(piece(100, last=True))) == b"a" * 100
+    assert await read(bodies, Stream(piece(500), piece(500, last=True))) == b"a" * 1000
+    assert (bodies._held, bodies._incoming) == (0, set())
+
+
+async def test_what_a_body_costs_beside_its_bytes_counts_too() -> None:
+    bodies = Bodies(each=1000, together=1000, beside=300)
+    waiting = [asyncio.create_task(refusal(bodies, Stream(piece(1)))) for _ in range(4)]
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=5)
+    assert [task.result() for task in done] == [BUSY]
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    assert (bodies._held, bodies._incoming) == (0, set())
