@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prreview_cli.core import errors
 from prreview_cli.core.circuit import DOWN, LIMITS, Circuit, Down, Event, Limited, Mode, Service, Up, excused_until
@@ -16,6 +16,10 @@ from prreview_cli.core.retry import Policy
 from prreview_cli.telemetry import logger
 
 log = logger("breaker")
+
+LIMIT_WITHOUT_HINT = timedelta(minutes=1)
+"""How long a limit lasts that names no time, as git's 429 does: what GitHub asks for then (docs.github.com, "Best practices
+for using the REST API")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,8 @@ class Breaker:
     async def failed(self, failure: errors.Failure, lease: Lease, policy: Policy, chance: Callable[[], float]) -> datetime | None:
         """Note a failed attempt. If an outage is to blame, nothing is to be charged, and it may be tried again then."""
         now, kind, reason = self.clock.now(), type(failure), str(failure)
-        if (limited := LIMITS.get(kind)) is not None and failure.retry_at is not None:
-            await self._note(limited, Limited(reason, failure.retry_at), now)
+        if (limited := LIMITS.get(kind)) is not None:
+            await self._note(limited, Limited(reason, failure.retry_at or now + LIMIT_WITHOUT_HINT), now)
         if (down := DOWN.get(kind)) is None:
             return None
         circuit = await self._note(down, Down(reason, lease.fence, policy, chance(), failure.retry_at), now)

@@ -13,6 +13,7 @@ from prreview_cli.core.job import Lease, Outcome, Posted, Standing
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Store
 from prreview_cli.services.reviewer import Record
+from prreview_cli.services.trouble import Trouble
 from prreview_cli.telemetry import logger
 
 log = logger("hold")
@@ -70,6 +71,7 @@ class Hold:
     async def _watch(self) -> Standing:
         """Renew the lease until it stands no more."""
         renewed = self.clock.monotonic()
+        trouble = Trouble(log, "lease_not_renewed", self.clock, WATCH_S)
         while True:
             await self.store.changed(min(WATCH_S, self.lease_s / 3))
             try:
@@ -78,13 +80,14 @@ class Hold:
                     renewed = asked  # from before it was signed: an observer counts from later
                 else:
                     standing = await self.store.jobs.standing(self.lease)
-            except errors.StoreUnusable as trouble:
-                # The lease still runs: the database may be usable again before it ends.
-                log.warning("lease_not_renewed", job=self.lease.job.id, reason=str(trouble))
+            except errors.StoreUnusable as unusable:
+                # The lease still runs: the database may be usable again before it ends, so it is asked without back-off.
+                trouble.met(unusable, job=self.lease.job.id)
                 if self.clock.monotonic() - renewed >= self.lease_s:
                     return Standing.LOST
                 await self.clock.sleep(WATCH_S)
                 continue
+            trouble.over()
             if standing is not Standing.HELD:
                 return standing
 

@@ -11,6 +11,7 @@ from prreview_cli.core.job import Job, State
 from prreview_cli.core.ports.alerts import Alert, AlertKind, Alerts
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Store
+from prreview_cli.services.trouble import Trouble
 from prreview_cli.telemetry import logger
 
 log = logger("janitor")
@@ -38,15 +39,18 @@ class Janitor:
     async def run(self) -> None:
         """Go round until cancelled."""
         pruned: float | None = None
+        trouble = Trouble(log, "round_missed", self.clock, ROUND_S)
         while True:
+            wait = ROUND_S
             try:
                 await self.rescue()
                 if pruned is None or self.clock.monotonic() - pruned >= PRUNE_EVERY_S:
                     await self.prune()
                     pruned = self.clock.monotonic()
-            except StoreUnusable as trouble:
-                log.warning("round_missed", reason=str(trouble))
-            await self.clock.sleep(ROUND_S)
+                trouble.over()
+            except StoreUnusable as unusable:
+                wait = trouble.met(unusable)
+            await self.clock.sleep(wait)
 
     async def rescue(self) -> None:
         """Take back what dead workers held, and tell someone of each job that died of it."""

@@ -16,6 +16,7 @@ from prreview_cli.services.hold import Hold
 from prreview_cli.services.kill_switch import KillSwitch
 from prreview_cli.services.reviewer import Reviewer
 from prreview_cli.services.settlement import Settlement
+from prreview_cli.services.trouble import Trouble
 from prreview_cli.telemetry import logger
 
 log = logger("pool")
@@ -59,6 +60,10 @@ class Pool:
     _hurried: asyncio.Event = field(default_factory=asyncio.Event)
     _introduced: bool = False
     _refused: int = 0
+    _trouble: Trouble = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._trouble = Trouble(log, "queue_unusable", self.clock, max(self.workers.backoff_s, IDLE_S))
 
     def end(self) -> None:
         """Take no more jobs; finish or hand back what is held within `workers.drain_s`. Twice: hand back at once."""
@@ -86,11 +91,12 @@ class Pool:
                 self._start(lease)
             else:
                 await self._wait_for(self.store.changed(IDLE_S))
+            self._trouble.over()
         except errors.StoreUnusable as trouble:
-            log.error("queue_unusable", reason=str(trouble), remedy=trouble.remedy)
+            wait = self._trouble.met(trouble)
             if self.stint.until_empty:
                 raise
-            await self._wait_for(self.clock.sleep(max(self.workers.backoff_s, IDLE_S)))
+            await self._wait_for(self.clock.sleep(wait))
 
     async def _over(self) -> bool:
         """Whether the stint is: never while something is held, which is finished first."""

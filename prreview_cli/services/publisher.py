@@ -30,6 +30,9 @@ out may still land after the first look (measured on GitHub)."""
 PATIENCE_S = 30.0
 """How long a worker waits for its turn to write; for a later one the job gives its slot back."""
 
+FRESH_S = 1.0
+"""How old, in seconds, the look at the fence may be when the post begins; an older one is repeated."""
+
 SETTLE_S = 5.0
 """How long a post that was sent is waited for after its job was taken back."""
 
@@ -64,24 +67,19 @@ class Publisher:
         if (found := _newest([posted for posted in ours if posted.marker.identity == identity])) is not None:
             await self._mark_outdated(pull, ours, identity)
             return found.review_id
-        post = _Post()
-        review_id = await _finished(post, self._post(post, lease, pull, review, identity))
+        post = _Post(self, lease)
+        review_id = await _finished(post, self._post(post, pull, review, identity))
         if not post.interrupted:
             await self._mark_outdated(pull, ours, identity)
         return review_id
 
-    async def _post(self, post: _Post, lease: Lease, pull: PullRequest, review: Review, identity: Identity) -> str:
-        async def may_begin() -> None:
-            await self._take_turn()
-            await self._expect_allowed(lease)
-            post.begun = True
-
+    async def _post(self, post: _Post, pull: PullRequest, review: Review, identity: Identity) -> str:
         try:
-            return await self.host.publish(pull, review, may_begin)
+            return await self.host.publish(pull, review, post)
         except errors.AmbiguousPost as lost:
             return await self._settled(pull, identity, lost)
 
-    async def _take_turn(self) -> None:
+    async def take_turn(self) -> None:
         """Wait for our turn among all writes to this host."""
         now = self.clock.now()
         turn = await self.store.turns.next(self.host.pace, PATIENCE_S, now)
@@ -90,8 +88,18 @@ class Publisher:
         if turn > now:
             await self.clock.sleep((turn - now).total_seconds())
 
+    async def expect_allowed(self, lease: Lease) -> None:
+        """Read immediately before the post, so that none is begun once a newer head was accepted or the profile paused.
+
+        Read again if it took long: this process may have been stopped (SIGSTOP) between what it read and what it does then.
+        """
+        while True:
+            asked = self.clock.monotonic()
+            await self._expect_allowed(lease)
+            if self.clock.monotonic() - asked <= FRESH_S:
+                return
+
     async def _expect_allowed(self, lease: Lease) -> None:
-        """Read immediately before the post, so that none is begun once a newer head was accepted or the profile paused."""
         now = self.clock.now()
         if (pause := await self.store.switches.paused(now)) is not None:
             raise errors.Paused(f"The profile is paused: {pause.reason}")
@@ -117,7 +125,7 @@ class Publisher:
             if other.environment != identity.environment or other.head_sha == identity.head_sha or posted.outdated:
                 continue
             try:
-                await self._take_turn()
+                await self.take_turn()
                 await self.host.mark_outdated(pull, posted, identity.head_sha)
             except errors.Failure as failure:
                 # The new review stands; a missing notice on the old one is not worth another attempt.
@@ -126,10 +134,20 @@ class Publisher:
 
 @dataclass(slots=True)
 class _Post:
-    """How far a post has come. `begun`: the host may have heard of it; `interrupted`: its job was taken back since."""
+    """The permit of one post, and how far it has come. `begun`: the host may have heard of it; `interrupted`: its job
+    was taken back since."""
 
+    publisher: Publisher
+    lease: Lease
     begun: bool = False
     interrupted: bool = False
+
+    async def turn(self) -> None:
+        await self.publisher.take_turn()
+
+    async def begin(self) -> None:
+        await self.publisher.expect_allowed(self.lease)
+        self.begun = True
 
 
 async def _finished(post: _Post, work: Coroutine[Any, Any, str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.store import Beat, Pools
+from prreview_cli.services.trouble import Trouble
 from prreview_cli.telemetry import logger
 
 log = logger("pulse")
@@ -34,9 +35,12 @@ class Pulse:
 
     async def run(self) -> None:
         """Beat until cancelled."""
+        trouble = Trouble(log, "beat_missed", self.clock, EVERY_S)
         while True:
+            wait = EVERY_S
             try:
                 await self.beat()
-            except StoreUnusable as trouble:
-                log.warning("beat_missed", reason=str(trouble))
-            await self.clock.sleep(EVERY_S)
+                trouble.over()
+            except StoreUnusable as unusable:
+                wait = trouble.met(unusable)
+            await self.clock.sleep(wait)

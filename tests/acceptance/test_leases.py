@@ -11,15 +11,10 @@ from prreview_cli.trials.simulators.behaviours import held, reviewer
 from prreview_cli.trials.simulators.loopback import Gate
 from prreview_cli.trials.simulators.moments import Moment, What
 from support.processes import until
-from support.stage import WAIT_S, Stage, descendants, eventually
+from support.stage import WAIT_S, Stage, descendants, eventually, logged
 
 
-def logged(stage: Stage, event: str) -> bool:
-    """Whether any process of this stage has logged such an event."""
-    return any(f'"{event}"' in path.read_text() for path in (stage.folder / "state" / "logs").glob("*.jsonl"))
-
-
-async def test_a_worker_stopped_past_its_lease_posts_nothing_and_changes_nothing_when_it_goes_on(tmp_path: Path) -> None:
+async def test_a_worker_stopped_past_its_lease_posts_nothing_and_cuts_its_model_call_when_it_goes_on(tmp_path: Path) -> None:
     with Stage(tmp_path, workers=1, changes={"workers": {"lease_s": 1.0}}) as stage:
         gate = Gate()
         stage.model.script = held(gate, reviewer(turns=2))
@@ -33,9 +28,12 @@ async def test_a_worker_stopped_past_its_lease_posts_nothing_and_changes_nothing
                 job = (await asking)["job"]
                 settled = await eventually(stage, ["jobs", "show", job], lambda said: said["job"]["state"] == "posted")
 
+                asked = len(stage.model.requests)
+                assert stage.model.in_flight == 1, "the call of the stopped process is still open"
                 os.kill(stopped.process.pid, signal.SIGCONT)
-                gate.open()
-                await until(lambda: logged(stage, "lease_lost"))
+                await stage.model.watch.until(lambda: stage.model.in_flight == 0, WAIT_S)
+                await until(lambda: bool(logged(stage, "lease_lost")))
+                assert len(stage.model.requests) == asked
                 assert await stopped.terminate() == 0
                 assert await stage.told("jobs", "show", job) == settled
         assert settled["job"]["attempts"] == 1

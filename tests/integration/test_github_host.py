@@ -18,7 +18,7 @@ from prreview_cli.hosts.github.auth import TokenAccess
 from prreview_cli.hosts.github.host import GitHubHost
 from prreview_cli.secrecy import Secret
 from support.clocks import FakeClock
-from support.fakes import at_once
+from support.fakes import AtOnce, at_once
 from support.github_world import API, OURS, PULL, REVIEW, TOKEN, GitHubWorld
 
 
@@ -248,6 +248,36 @@ async def test_nobody_at_the_address_is_unreachable_and_not_ambiguous() -> None:
     with pytest.raises(errors.HostUnreachable):
         await host.publish(PULL, REVIEW, at_once)
     await host.close()
+
+
+async def test_the_last_look_comes_after_the_connection_and_before_the_first_byte_of_the_review() -> None:
+    received, heard, closed = bytearray(), asyncio.Event(), asyncio.Event()
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while part := await reader.read(65536):
+            received.extend(part)
+            if b"\r\n\r\n" in received:
+                heard.set()
+        closed.set()
+        writer.close()
+
+    class TakenBack(AtOnce):
+        async def begin(self) -> None:
+            await heard.wait()
+            raise errors.Stopped("A newer head was accepted.")
+
+    server = await asyncio.start_server(peer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    host = GitHubHost(Host(api_url=url), TokenAccess(lambda: Secret(TOKEN)), "test", FakeClock(), lambda text: text)
+    async with server, asyncio.timeout(30):
+        with pytest.raises(errors.Stopped):
+            await host.publish(PULL, REVIEW, TakenBack())
+        await closed.wait()
+        await host.close()
+    headers, _, body = received.partition(b"\r\n\r\n")
+    assert headers.startswith(b"POST /repos/octo/demo/pulls/3/reviews ")
+    assert int(headers.lower().partition(b"content-length: ")[2].split()[0]) > 100
+    assert body == b"", "a request without its body is none"
 
 
 @pytest.mark.parametrize("cut", ["at once", "after the status", "within the body"])

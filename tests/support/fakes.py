@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from prreview_cli.core.pace import Pace
 from prreview_cli.core.ports.agent import Brief, Progress
 from prreview_cli.core.ports.alerts import Alert
 from prreview_cli.core.ports.gateway import Allowance
-from prreview_cli.core.ports.host import PostedReview, PullRequest
+from prreview_cli.core.ports.host import Permit, PostedReview, PullRequest
 from prreview_cli.core.ports.snapshots import Guidelines, Match, Revision, Wanted
 from prreview_cli.core.review import Finding, Review, ReviewStatus, Severity, Submission, Usage
 from prreview_cli.core.toolbox import Toolbox
@@ -105,8 +105,9 @@ class FakeHost:
     async def our_reviews(self, pull: PullRequest) -> list[PostedReview]:
         return list(self.reviews)
 
-    async def publish(self, pull: PullRequest, review: Review, may_begin: Callable[[], Awaitable[None]]) -> str:
-        await may_begin()
+    async def publish(self, pull: PullRequest, review: Review, permit: Permit) -> str:
+        await permit.turn()
+        await permit.begin()
         self.on_publish()
         failure = self.publish_failures.pop(0) if self.publish_failures else None
         if failure is None or self.stores_despite:
@@ -129,8 +130,17 @@ class FakeHost:
         return None
 
 
-async def at_once() -> None:
+class AtOnce:
     """Nobody's turn is waited for, and nothing stands against the post."""
+
+    async def turn(self) -> None:
+        return None
+
+    async def begin(self) -> None:
+        return None
+
+
+at_once = AtOnce()
 
 
 def posted(review_id: str, head_sha: str, run: int = 0) -> PostedReview:

@@ -253,6 +253,12 @@ async def eventually(stage: Stage, words: list[str], holds: Any, within_s: float
     return said
 
 
+def logged(stage: Stage, event: str) -> list[dict[str, Any]]:
+    """The lines of such an event that any process of this stage has logged, a line that is just being written left out."""
+    lines = [line for path in (stage.folder / "state" / "logs").glob("*.jsonl") for line in path.read_text().splitlines(keepends=True)]
+    return [said for said in (json.loads(line) for line in lines if line.endswith("\n")) if said["event"] == event]
+
+
 def descendants(pid: int) -> list[int]:
     """The process ids of all children, theirs too."""
     found: list[int] = []

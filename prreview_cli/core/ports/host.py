@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -109,6 +109,17 @@ class Introduction:
     permissions: Mapping[str, str] | None = None
 
 
+class Permit(Protocol):
+    """Whether a write may be made. Both are awaited before each write; what they raise is raised, and nothing more is sent."""
+
+    async def turn(self) -> None:
+        """Wait for the turn to write."""
+
+    async def begin(self) -> None:
+        """Look at the fence: last of all, with the connection open and nothing of the review's text sent, so that a host that
+        is never given the rest stores nothing."""
+
+
 class CodeHost(Protocol):
     """What we ask of the host and write there.
 
@@ -145,13 +156,12 @@ class CodeHost(Protocol):
     async def our_reviews(self, pull: PullRequest) -> list[PostedReview]:
         """All submitted reviews of the pull request by our own login that carry a marker, over all pages, oldest first."""
 
-    async def publish(self, pull: PullRequest, review: Review, may_begin: Callable[[], Awaitable[None]]) -> str:
+    async def publish(self, pull: PullRequest, review: Review, permit: Permit) -> str:
         """Post the whole review in one call, as COMMENT, on exactly `review.reviewed_sha`; its id.
 
-        `may_begin` is awaited immediately before each write: there the caller waits for its turn, and looks last of all
-        at its fence; what it raises is raised, and nothing more is sent. Only if the host objects to a pending review
-        of our own is that removed, and the post made once more. AmbiguousPost if it cannot be known whether it was
-        stored; PostRefused if the host refused it.
+        Only if the host objects to a pending review of our own is that removed, and the post made once more; each of
+        these writes needs the `permit`. AmbiguousPost if it cannot be known whether it was stored; PostRefused if the
+        host refused it.
         """
 
     def review_page(self, repository: str, number: int, review_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ CONNECT_S = 10.0
 SILENCE_S = 20.0
 EXCHANGE_S = 45.0
 LARGEST_ANSWER = 16 * 1024 * 1024
+
+
+LastLook = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,21 @@ class GitHubClient:
         self._root = api_url.rstrip("/")
         self._http: httpx.AsyncClient | None = None
 
-    async def send(self, request: Request, token: Secret) -> Answer:
-        """One exchange, authorized by `token`. NoAnswer if none was had; HostTokenRejected if the token cannot even be sent."""
+    async def send(self, request: Request, token: Secret, last_look: LastLook | None = None) -> Answer:
+        """One exchange, authorized by `token`. NoAnswer if none was had; HostTokenRejected if the token cannot even be sent.
+
+        `last_look` is awaited when the connection is open and the headers are sent, immediately before the body; what it
+        raises is raised, the connection is closed, and the host has no whole request.
+        """
         import httpx  # noqa: PLC0415 - heavy, and `--help` must not load it
 
         headers = {"Authorization": f"Bearer {_sendable(token)}"}
-        content = None
+        content: bytes | AsyncIterator[bytes] | None = None
         if request.body is not None:
             content = json.dumps(request.body.to_json()).encode()
-            headers["Content-Type"] = "application/json"
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+            if last_look is not None:
+                content = _after(last_look, content)
         # Neither httpx's messages nor its exceptions go on from here: they hold the request, and so the token.
         try:
             async with asyncio.timeout(EXCHANGE_S):
@@ -76,7 +85,7 @@ class GitHubClient:
             http, self._http = self._http, None
             await http.aclose()
 
-    async def _exchange(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Answer:
+    async def _exchange(self, method: str, url: str, headers: dict[str, str], content: bytes | AsyncIterator[bytes] | None) -> Answer:
         async with self._opened().stream(method, url, headers=headers, content=content) as response:
             body = bytearray()
             # Raw: we accept no compression, so that what is counted is what is kept.
@@ -104,6 +113,12 @@ class GitHubClient:
                 verify=_trust(self._root),
             )
         return self._http
+
+
+async def _after(last_look: LastLook, content: bytes) -> AsyncIterator[bytes]:
+    """A body that is not begun before the look; h11 writes the headers to the socket before it asks for the first part."""
+    await last_look()
+    yield content
 
 
 def _sendable(secret: Secret) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from prreview_cli.core import errors, marker
 from prreview_cli.core.ports.clock import Clock
-from prreview_cli.core.ports.host import PostedReview, PullRequest, SeenRepository
+from prreview_cli.core.ports.host import Permit, PostedReview, PullRequest, SeenRepository
 from prreview_cli.core.profile import Host
 from prreview_cli.core.review import Review
 from prreview_cli.hosts.github import answers, markup, requests
 from prreview_cli.hosts.github.answers import StoredReview
 from prreview_cli.hosts.github.auth import Access, Lent, Place
-from prreview_cli.hosts.github.client import Answer, GitHubClient, NoAnswer
+from prreview_cli.hosts.github.client import Answer, GitHubClient, LastLook, NoAnswer
 from prreview_cli.hosts.github.failures import failure, is_rate_limit, reason
 from prreview_cli.hosts.github.pacing import pace_of
 from prreview_cli.hosts.github.paging import Pages, has_next
@@ -169,17 +169,15 @@ class GitHubHost:
 
     # -- writing -----------------------------------------------------------------------------------
 
-    async def publish(self, pull: PullRequest, review: Review, may_begin: Callable[[], Awaitable[None]]) -> str:
+    async def publish(self, pull: PullRequest, review: Review, permit: Permit) -> str:
         self._refuse_foreign(pull, review)
         request = requests.post_review(pull.repository, pull.number, markup.post(review))
         place = _place(pull)
-        await self._access.to(place)  # minted now if it must be, so that no time passes between the last look and the post
-        await may_begin()
-        answer = await self._post(request, place)
+        await self._access.to(place)  # minted now if it must be, so that no turn is lost by it
+        answer = await self._post(request, place, permit)
         if answer.status == 422 and "pending review" in answers.complaint(answer.body).lower():
-            await self._drop_pending(pull, may_begin)
-            await may_begin()
-            answer = await self._post(request, place)
+            await self._drop_pending(pull, permit)
+            answer = await self._post(request, place, permit)
         self._good(request, answer)
         try:
             stored = answers.review(answer.body)
@@ -201,9 +199,10 @@ class GitHubHost:
         if answer.status not in {404, 422}:  # somebody removed it meanwhile: nothing is left to mark
             self._good(request, answer)
 
-    async def _post(self, request: Request, place: Place) -> Answer:
+    async def _post(self, request: Request, place: Place, permit: Permit) -> Answer:
+        await permit.turn()
         try:
-            answer = await self._send(request, place)
+            answer = await self._send(request, place, permit.begin)
         except NoAnswer as lost:
             if not lost.sent:
                 raise _unreachable(lost) from None
@@ -212,11 +211,12 @@ class GitHubHost:
             raise _ambiguous(f"the code host answered {answer.status}")
         return answer
 
-    async def _drop_pending(self, pull: PullRequest, may_begin: Callable[[], Awaitable[None]]) -> None:
+    async def _drop_pending(self, pull: PullRequest, permit: Permit) -> None:
         """A pending review of ours, left by a person or an older program, would make the host refuse a new one."""
         for review in await self._reviews_by_us(pull):
             if review.state == "PENDING":
-                await may_begin()
+                await permit.turn()
+                await permit.begin()
                 request = requests.delete_pending(pull.repository, pull.number, review.id)
                 answer = await self._exchange(request, _place(pull))
                 if answer.status != 404:
@@ -259,16 +259,16 @@ class GitHubHost:
         except NoAnswer as lost:
             raise _unreachable(lost) from None
 
-    async def _send(self, request: Request, by: Place | Lent | None) -> Answer:
+    async def _send(self, request: Request, by: Place | Lent | None, last_look: LastLook | None = None) -> Answer:
         """One exchange with what opens that place (None: with what shows who we are); a second one, with another token,
         if the host refused the first for its token (401), and so did nothing."""
         place = by if isinstance(by, Place) else None
         lent = by if isinstance(by, Lent) else await (self._access.own() if place is None else self._access.to(place))
         lent.expect(request, place)
-        answer = await self._client.send(request, lent.secret)
+        answer = await self._client.send(request, lent.secret, last_look)
         if answer.status == 401 and place is not None and (another := await self._access.another(place, lent.secret)):
             another.expect(request, place)
-            answer = await self._client.send(request, another.secret)
+            answer = await self._client.send(request, another.secret, last_look)
         return answer
 
     def _good(self, request: Request, answer: Answer) -> Answer:

@@ -14,7 +14,6 @@ from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.store.bell import Bell
 from prreview_cli.store.sqlite.connect import Connections
-from prreview_cli.store.sqlite.failures import unusable
 from prreview_cli.store.sqlite.writer import Writer, closed
 
 T = TypeVar("T")
@@ -109,7 +108,7 @@ class Database:
         try:
             return await self._loop.run_in_executor(self._reading, operation, self._connections.reader)
         except sqlite3.Error as error:
-            raise unusable(self.path, error) from error
+            raise self._writer.note_damage(error) from error
 
     def _note(self, version: int) -> bool:
         """Ring if another connection has committed since the last look; whether it did."""

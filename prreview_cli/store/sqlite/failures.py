@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -40,9 +41,16 @@ _SENTENCES: dict[str, tuple[str, str]] = {
 _ALIKE = {"SQLITE_LOCKED": "SQLITE_BUSY", "SQLITE_PERM": "SQLITE_READONLY"}
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether this error means that the file itself is broken, which does not go by."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
 def unusable(path: Path, error: sqlite3.Error) -> StoreUnusable:
     """What an operator is told."""
     name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+    if name == "SQLITE_CANTOPEN" and path.exists() and not os.access(path.parent, os.W_OK):
+        name = "SQLITE_READONLY"  # the log beside it could not be made
     sentence = _SENTENCES.get(_ALIKE.get(name, name))
     if sentence is None:
         return StoreUnusable(f"The database {path} failed: {error}.")

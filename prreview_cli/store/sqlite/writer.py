@@ -22,7 +22,7 @@ from typing import Any
 
 from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.store.sqlite.connect import Connections
-from prreview_cli.store.sqlite.failures import unusable
+from prreview_cli.store.sqlite.failures import is_damage, unusable
 from prreview_cli.store.sqlite.location import expect_same
 
 Operation = Callable[[sqlite3.Connection], Any]
@@ -42,7 +42,10 @@ class Member:
 
 class Writer(threading.Thread):
     """Runs operations in transactions. Two connections: a group with a durable member commits with fsync,
-    any other without. `on_commit` is called in the loop's thread after each group."""
+    any other without. `on_commit` is called in the loop's thread after each group.
+
+    Once a page was found damaged (`note_damage`, from whatever thread) nothing is written any more: what is written into
+    a broken file may be lost, and nobody may be told that it was accepted."""
 
     def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop, on_commit: Callable[[], None]) -> None:
         super().__init__(name="prreview-store-writer", daemon=True)
@@ -53,6 +56,7 @@ class Writer(threading.Thread):
         self._loop = loop
         self._on_commit = on_commit
         self._inbox: SimpleQueue[Member | None] = SimpleQueue()
+        self._damage: StoreUnusable | None = None
 
     def submit(self, operation: Operation, *, durable: bool) -> asyncio.Future[Any]:
         """Hand in an operation; its result, after the commit. It runs even if nobody waits any more."""
@@ -86,10 +90,12 @@ class Writer(threading.Thread):
     def _commit(self, group: list[Member]) -> None:
         db = self._durable if any(member.durable for member in group) else self._relaxed
         try:
+            self._expect_whole()
             expect_same(self._path, self._file)
             db.execute("BEGIN IMMEDIATE")
             for member in group:
                 self._run(db, member)
+            self._expect_whole()
             db.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  (told to each member)
             for member in group:
@@ -110,8 +116,19 @@ class Writer(threading.Thread):
             member.error = self._told(error)
         db.execute("RELEASE member")
 
+    def _expect_whole(self) -> None:
+        if self._damage is not None:
+            raise StoreUnusable(str(self._damage), remedy=self._damage.remedy)  # one anew: each raising adds to its traceback
+
     def _told(self, error: Exception) -> Exception:
-        return unusable(self._path, error) if isinstance(error, sqlite3.Error) else error
+        return self.note_damage(error) if isinstance(error, sqlite3.Error) else error
+
+    def note_damage(self, error: sqlite3.Error) -> StoreUnusable:
+        """What an operator is told of any error; one that means damage ends all writing."""
+        told = unusable(self._path, error)
+        if is_damage(error):
+            self._damage = told
+        return told
 
     def _answer(self, group: list[Member]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everyone who waited

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from prreview_cli.core import errors, retry
+from prreview_cli.core.circuit import Service
 from prreview_cli.core.job import AttemptCost, Job, Lease, Outcome, Posted, State
 from prreview_cli.core.ports.alerts import AlertKind
 from prreview_cli.core.ports.store import Capacity
@@ -29,11 +30,14 @@ WORKERS = Workers(count=2, max_attempts=3, job_timeout_s=100, drain_s=20, lease_
 
 @dataclass
 class ScriptedReviewer:
-    """Reviews as the test says; `gate` holds every review until it is set."""
+    """Reviews as the test says; `gate` holds every review until it is set. To the pull requests in `poison` alone the model
+    answers with an outage, each time."""
 
     outcomes: list[Outcome | errors.Failure] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     started: list[Job] = field(default_factory=list)
+    poison: set[int] = field(default_factory=set)
+    breaker: Breaker | None = None  # hears of the model's answers, as from the gateway
     running: int = 0
     peak: int = 0
 
@@ -46,6 +50,10 @@ class ScriptedReviewer:
         finally:
             self.running -= 1
         record.cost = AttemptCost(1, 0.5)
+        if lease.job.number in self.poison:
+            raise errors.ModelOverloaded("Overloaded.")
+        if self.breaker is not None:
+            await self.breaker.answered(Service.MODEL)
         outcome = self.outcomes.pop(0) if self.outcomes else Posted(f"r-{lease.job.id}")
         if isinstance(outcome, errors.Failure):
             raise outcome
@@ -374,3 +382,52 @@ async def test_a_host_that_does_not_say_who_we_are_is_asked_less_and_less_often(
     gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
     assert gaps == sorted(gaps)
     assert (gaps[0], gaps[-1]) == (0.5, 16.5)
+
+
+@pytest.mark.parametrize(("repository", "priority"), [(7, 0), (8, 0), (7, 10)], ids=["its own", "another", "behind it"])
+async def test_a_job_that_alone_meets_an_outage_holds_nobody_hostage_and_is_charged_in_the_end(repository: int, priority: int) -> None:
+    bench = Bench(slots=1)
+    bench.reviewer.poison, bench.reviewer.breaker = {1}, bench.pool.settlement.breaker
+    bench.reviewer.gate.set()
+    await bench.store.jobs.request(replace(TARGET, priority=priority), 0, bench.clock.now())
+    async with bench.working():
+        for _ in range(2):
+            await bench.tick(times=2)
+        assert [alert.kind for alert in bench.alerts.told] == [AlertKind.CIRCUIT_OPEN]
+        assert [job.number for job in bench.reviewer.started] == [1, 1, 1]
+
+        for number in (2, 3, 4):
+            target = replace(TARGET, number=number, repository_id=repository, repository=f"octo/r{repository}")
+            await bench.store.jobs.request(target, 0, bench.clock.now())
+        await bench.tick(times=240)
+        jobs = {job.number: job for job in await bench.store.jobs.list([], None)}
+        probes = [job.number for job in bench.reviewer.started[3:]]
+    assert {jobs[number].state for number in (2, 3, 4)} == {State.POSTED}
+    assert probes.index(2) <= 3, "the turns let another one through, whatever its priority"
+    assert (jobs[1].state, jobs[1].failure, jobs[1].attempts) == (State.DEAD, "model_overloaded", WORKERS.max_attempts)
+
+
+async def test_a_database_that_cannot_be_used_is_said_once_an_hour_and_tried_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    tries: list[float] = []
+
+    async def unusable(now: object) -> None:
+        tries.append(bench.clock.monotonic())
+        raise errors.StoreUnusable("The database is damaged.")
+
+    usable, bench.store.switches.paused = bench.store.switches.paused, unusable  # type: ignore[method-assign, assignment]
+    async with bench.working() as task:
+        await bench.tick(times=2 * 3600 + 300)
+        assert tries[:4] == [0, 1, 3, 7]
+        assert {later - earlier for earlier, later in itertools.pairwise(tries[8:])} == {60}
+        said = [record.fields for record in caplog.records if record.message == "queue_unusable"]  # type: ignore[attr-defined]
+        assert [fields["reason"] for fields in said] == ["The database is damaged."] * 2
+        assert said[0]["remedy"]
+
+        bench.store.switches.paused = usable  # type: ignore[method-assign]
+        await bench.queue(1)
+        bench.reviewer.gate.set()
+        await bench.tick(times=121)
+        assert await bench.states() == {1: State.POSTED}
+        assert [record.message for record in caplog.records].count("queue_usable") == 1
+        assert not task.done()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
 from prreview_cli.core import errors
-from prreview_cli.core.job import AttemptCost, HandBack, Lease, Posted, State
+from prreview_cli.core.job import AttemptCost, HandBack, Lease, Posted, Standing, State
 from prreview_cli.core.marker import Identity
 from prreview_cli.core.pace import Pace
-from prreview_cli.core.ports.host import PullRequest
+from prreview_cli.core.ports.host import Permit, PullRequest
 from prreview_cli.core.ports.store import Capacity
 from prreview_cli.core.review import Review
 from prreview_cli.services import publisher as module
@@ -36,8 +35,9 @@ class SlowHost(FakeHost):
     sent: asyncio.Event = field(default_factory=asyncio.Event)
     answer: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def publish(self, pull: PullRequest, review: Review, may_begin: Callable[[], Awaitable[None]]) -> str:
-        await may_begin()
+    async def publish(self, pull: PullRequest, review: Review, permit: Permit) -> str:
+        await permit.turn()
+        await permit.begin()
         self.sent.set()
         await self.answer.wait()
         self.store(review)
@@ -163,3 +163,21 @@ async def test_a_post_whose_lease_was_lost_is_not_settled_by_its_old_worker() ->
     await bench.clock.advance(0.5)
     host.answer.set()
     assert await running is None
+
+
+async def test_a_worker_that_was_stopped_after_its_last_look_looks_again_and_posts_nothing() -> None:
+    host = FakeHost()
+    bench = Bench(host)
+    lease = await bench.lease()
+    seen = bench.store.jobs.standing
+
+    async def stopped_with_the_answer(lease: Lease) -> Standing:
+        standing = await seen(lease)
+        await bench.store.jobs.settle(lease, HandBack("It seemed dead."), AttemptCost(), bench.clock.now())
+        await bench.clock.advance(60)
+        return standing
+
+    bench.store.jobs.standing = stopped_with_the_answer  # type: ignore[method-assign]
+    with pytest.raises(errors.Stopped):
+        await bench.publish(lease)
+    assert host.posts == []

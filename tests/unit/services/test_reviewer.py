@@ -85,9 +85,9 @@ async def test_a_review_is_stored_and_then_posted_with_its_cost(bench: Bench) ->
 
     original = bench.host.publish
 
-    async def publish(pull, review, may_begin):
+    async def publish(pull, review, permit):
         await peek()
-        return await original(pull, review, may_begin)
+        return await original(pull, review, permit)
 
     bench.host.publish = publish  # type: ignore[method-assign]
     assert await bench.review(lease) == Posted("100")

@@ -153,6 +153,17 @@ async def test_the_limit_that_one_job_hit_makes_the_others_wait_until_the_hint(
     assert bench.alerts.told == []
 
 
+async def test_a_limit_that_names_no_time_holds_everybody_back_for_a_minute(bench: Bench) -> None:
+    [lease] = await bench.held(1)
+    await bench.end(lease, errors.HostRateLimited("git was told to fetch it later."))
+    assert await bench.mode(Service.HOST) is Mode.LIMITED
+    await bench.store.jobs.request(replace(TARGET, number=2), 0, bench.clock.now())
+    await bench.clock.sleep(59)
+    assert await bench.claim() is None
+    await bench.clock.sleep(1)
+    assert await bench.claim() is not None
+
+
 async def test_a_spent_budget_of_writes_gives_the_job_back_until_there_is_room(bench: Bench) -> None:
     turn = bench.clock.now() + timedelta(seconds=50)
     [lease] = await bench.held(1)

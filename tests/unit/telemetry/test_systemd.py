@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from prreview_cli.telemetry.systemd import Systemd
 from support.clocks import FakeClock, settled
+from support.simulators import MachineClock
 
 
 @pytest.fixture
@@ -48,6 +50,18 @@ async def test_signs_of_life_come_at_twice_the_pace_that_is_asked_for(manager: s
     assert heard(manager) == []
     await clock.advance(0.2)
     assert heard(manager) == ["WATCHDOG=1"]
+    watching.cancel()
+
+
+async def test_a_loop_that_hangs_gives_no_sign(manager: socket.socket) -> None:
+    systemd = Systemd.of({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "20000", "WATCHDOG_PID": str(os.getpid())})
+    watching = asyncio.create_task(systemd.watch(MachineClock()))
+    await asyncio.get_running_loop().run_in_executor(None, select.select, [manager], [], [], 10)
+    assert heard(manager) == ["WATCHDOG=1"]
+    select.select([manager], [], [], 0.2)  # holds the loop, ten times as long as the manager waits
+    assert heard(manager) == []
+    await asyncio.get_running_loop().run_in_executor(None, select.select, [manager], [], [], 10)
+    assert "WATCHDOG=1" in heard(manager)
     watching.cancel()
 
 
