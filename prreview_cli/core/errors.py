@@ -294,6 +294,14 @@ class SnapshotFailed(Failure):
     default_remedy = "See that host.git_url is right and that the token may read contents."
 
 
+class SnapshotTooLarge(Failure):
+    """The commits are larger, or nested deeper, than prreview reads."""
+
+    kind = "snapshot_too_large"
+    exit_code = ExitCode.INCOMPLETE
+    default_remedy = "Review this pull request by hand: it is made to stop whoever reads it, or larger than prreview reads."
+
+
 class AgentCrashed(Failure):
     """The agent's process ended by itself or could not be started."""
 

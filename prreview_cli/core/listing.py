@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from prreview_cli.core.diff import Diff, FileDiff, LineKind
@@ -42,3 +43,14 @@ def clipped(text: str, limit: int) -> str:
 def size(text: str) -> int:
     """Bytes of UTF-8: what an answer is measured in, since tokens follow bytes more closely than characters."""
     return len(text.encode("utf-8", "replace"))
+
+
+def fitting_lines(lines: Iterable[str], room: int) -> list[str]:
+    """The first lines that fit into so many bytes, their line feeds included."""
+    fitting = []
+    for line in lines:
+        room -= size(line) + 1
+        if room < 0:
+            break
+        fitting.append(line)
+    return fitting

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from prreview_cli.core import globs
 from prreview_cli.core.diff import Diff, FileDiff
-from prreview_cli.core.listing import clipped, entry, name, size
+from prreview_cli.core.listing import clipped, entry, fitting_lines, name, size
 from prreview_cli.core.ports.host import PullRequest
 from prreview_cli.core.ports.snapshots import Guidelines
 from prreview_cli.core.reading_order import rank
@@ -23,7 +23,7 @@ from prreview_cli.core.toolbox import ANSWER_BYTES
 BUDGET_CHARS = 48_000
 """What the diffs in the prompt may have together: about 12,000 tokens."""
 
-_TITLE, _BODY, _GUIDELINES, _LISTED = 300, 6_000, 12_000, 300
+_TITLE, _BODY, _GUIDELINES, _LISTED, _LIST = 300, 6_000, 12_000, 300, 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,9 @@ def _unread(file: FileDiff) -> str:
 def _listed(diff: Diff, shown: Collection[str], reasons: dict[str, str]) -> str:
     lines = [f"{entry(file)} · {_where(file, shown, reasons)}" for file in diff.files]
     lines += [f"changed {name(path)} · left out: {reasons[path]}" for path, _ in diff.omitted]
-    more = f"\n… and {len(lines) - _LISTED} more, which read_diff lists" if len(lines) > _LISTED else ""
-    return "\n".join(lines[:_LISTED]) + more
+    fitting = fitting_lines(lines[:_LISTED], _LIST)
+    more = f"\n… and {len(lines) - len(fitting)} more, which read_diff lists" if len(lines) > len(fitting) else ""
+    return "\n".join(fitting) + more
 
 
 def _where(file: FileDiff, shown: Collection[str], reasons: dict[str, str]) -> str:

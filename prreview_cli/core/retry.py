@@ -50,6 +50,7 @@ RESPONSES: dict[type[errors.Failure], Response] = {
     errors.PostRefused: Response.END,
     errors.AttemptTimedOut: Response.END,
     errors.TurnLimitReached: Response.END,
+    errors.SnapshotTooLarge: Response.END,
     errors.BudgetReached: Response.END,
     errors.NoSubmission: Response.END,
     errors.ModelToolsDiffer: Response.END,

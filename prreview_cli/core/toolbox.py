@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from prreview_cli.core import submission
 from prreview_cli.core.arguments import Arguments
 from prreview_cli.core.diff import FileDiff
-from prreview_cli.core.listing import clipped, entry, name, near, size
+from prreview_cli.core.listing import clipped, entry, fitting_lines, name, near, size
 from prreview_cli.core.ports.snapshots import ContentError, Snapshot
 from prreview_cli.core.review import Submission
 from prreview_cli.core.toolspecs import SERVER_NAME, TOOLS, ToolSpec
@@ -85,7 +85,7 @@ class Toolbox:
             raise ContentError(f"{name(path)} at {revision} has {len(lines)} lines only.")
         wanted = lines[first - 1 : last]
         numbered = [f"{number:>5} {clipped(line, _LINE_CHARS)}" for number, line in enumerate(wanted, first)]
-        fitting = _fitting(numbered)
+        fitting = fitting_lines(numbered, ANSWER_BYTES)
         end = first + len(fitting) - 1
         answer = [f"{name(path)} at {revision}, lines {first} to {end} of {len(lines)}:", *fitting]
         if len(fitting) < len(numbered):
@@ -145,20 +145,9 @@ class Toolbox:
             yield f"not to be had: {name(path)} ({reason})"
 
 
-def _fitting(lines: Iterable[str], room: int = ANSWER_BYTES) -> list[str]:
-    """The first lines that fit into so many bytes."""
-    fitting = []
-    for line in lines:
-        room -= size(line) + 1
-        if room < 0:
-            break
-        fitting.append(line)
-    return fitting
-
-
 def _capped(lines: list[str], what: str, remedy: str, *, most: int | None = None, room: int = ANSWER_BYTES) -> str:
     """As many lines as fit, and a note on those that do not."""
-    fitting = _fitting(lines[:most], room)
+    fitting = fitting_lines(lines[:most], room)
     if len(fitting) == len(lines):
         return "\n".join(lines)
     return "\n".join([*fitting, f"[Not all {what} are shown. {remedy}]"])

@@ -48,15 +48,17 @@ async def run(
     timeout_s: float,
     max_output_bytes: int,
     confinement: Confinement | None = None,
+    memory_bytes: int | None = None,
 ) -> Completed:
     """Run a child to its end with exactly this environment; the program is looked up in its PATH. It reaches the files
-    of `confinement` alone, where the kernel has Landlock; None: all that its user does.
+    of `confinement` alone, where the kernel has Landlock; None: all that its user does. `memory_bytes` bounds what each
+    of its processes allocates; files that it maps do not count.
 
     TimeoutError after `timeout_s`; FileNotFoundError if there is no such program. Standard output
     and error together are cut at `max_output_bytes`. However this ends, by cancellation too, the
     child and all it started are dead and reaped; if this process dies, the child is killed.
     """
-    process = await _start(argv, env, cwd, stdin, confinement)
+    process = await _start(argv, env, cwd, stdin, confinement, memory_bytes)
     try:
         async with asyncio.timeout(timeout_s):
             return await _talk(process, stdin, max_output_bytes)
@@ -65,12 +67,19 @@ async def run(
 
 
 async def _start(
-    argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, confinement: Confinement | None
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    stdin: bytes | None,
+    confinement: Confinement | None,
+    memory_bytes: int | None,
 ) -> asyncio.subprocess.Process:
     program = shutil.which(argv[0], path=env.get("PATH", ""))
     if program is None or not program.startswith("/"):
         raise FileNotFoundError(f"There is no program {argv[0]!r} in the PATH {env.get('PATH', '')!r}.")
     fields = [f"parent={os.getpid()}", f"program={program}", f"name={argv[0]}", "inherit=all"]
+    if memory_bytes is not None:
+        fields.append(f"memory={memory_bytes}")
     if confinement is not None and landlock_abi():
         fields += [f"{verb}={value}" for verb, value in confinement.fields(Path(program))]
     return await asyncio.create_subprocess_exec(

@@ -12,7 +12,7 @@ What cannot be done ends the child (status 126): it never starts with more right
     layer=files         it reaches no others (Landlock); tcp=no: nor another machine
     layer=network       it has a network and a root of its own (enclosure.py): root=FOLDER is empty, to build that on;
                         port=N is listened on there, and the socket sent to handover=PATH
-    file_size= open_files=N     its limits
+    file_size= open_files= memory=N     its limits; memory is what it may ask for, not what it maps of files
     report=PATH         a new file for its process id
     try=PATH            instead of a program: see that the files layer works, PATH being out of reach
     knock=ADDRESS       instead of a program: open whatever of these can be opened; see `enclosure.knock`
@@ -139,6 +139,8 @@ def _become(fields: list[tuple[str, str]], arguments: list[str]) -> None:
         _limit(resource.RLIMIT_FSIZE, int(one["file_size"]))
     if "open_files" in one:
         _limit(resource.RLIMIT_NOFILE, int(one["open_files"]))
+    if "memory" in one:
+        _limit(resource.RLIMIT_DATA, int(one["memory"]))
     kept = os.environ if "inherit" in one else {value for verb, value in fields if verb == "keep"}
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment |= {value.partition("=")[0]: value.partition("=")[2] for verb, value in fields if verb == "env"}

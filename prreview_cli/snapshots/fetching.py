@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from prreview_cli.core.errors import Failure, HostTokenRejected, HostUnreachable, ProfileError, SnapshotFailed
+from prreview_cli.core.errors import Failure, HostTokenRejected, HostUnreachable, ProfileError, SnapshotFailed, SnapshotTooLarge
 from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.snapshots import Wanted
 from prreview_cli.sandbox.child import Completed
@@ -153,8 +153,7 @@ class Fetcher:
             while True:
                 done = fetching.done()
                 if await folder_bytes(folder) > self.limits.fetch_bytes:
-                    remedy = "Review this repository's pull requests by hand: a commit of it is larger than prreview fetches."
-                    raise SnapshotFailed(f"The commits of {repository} have more than {self.limits.fetch_bytes} bytes.", remedy=remedy)
+                    raise SnapshotTooLarge(f"The commits of {repository} have more than {self.limits.fetch_bytes} bytes.")
                 if done:
                     return fetching.result()
                 pause = asyncio.ensure_future(self.clock.sleep(_LOOK_EVERY_S))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prreview_cli.core.errors import SnapshotFailed
+from prreview_cli.core.errors import SnapshotFailed, SnapshotTooLarge
 from prreview_cli.sandbox import Completed, NotAProgram, environment, run
 from prreview_cli.snapshots.reach import confinement
 
@@ -58,15 +58,17 @@ class Git:
 
     `file_bytes`: larger files count as binary, so that they are neither compared nor held in memory. Where the kernel
     has Landlock, git reaches this folder (to write only if `writable`), the folders `reads`, and what it is made of.
+    `memory_bytes`: what one git process may allocate.
     """
 
     folder: Path
     file_bytes: int
     reads: tuple[Path, ...] = ()
     writable: bool = False
+    memory_bytes: int = 1 << 30
 
     @classmethod
-    def create(cls, folder: Path, file_bytes: int, *, sha256: bool, reads: tuple[Path, ...] = ()) -> Git:
+    def create(cls, folder: Path, file_bytes: int, *, sha256: bool, reads: tuple[Path, ...] = (), memory_bytes: int = 1 << 30) -> Git:
         """Lay out an empty repository by hand: that is all `git init` would do, without templates and hooks."""
         for name in ("objects/pack", "refs", "info"):
             (folder / name).mkdir(parents=True, mode=0o700)
@@ -74,7 +76,7 @@ class Git:
         (folder / "config").write_text(f"[core]\n\trepositoryFormatVersion = {version}\n\tbare = true\n{extension}")
         (folder / "HEAD").write_text("ref: refs/heads/none\n")
         (folder / "info/attributes").write_text(_INFO_ATTRIBUTES)
-        return cls(folder, file_bytes, reads, writable=True)
+        return cls(folder, file_bytes, reads, writable=True, memory_bytes=memory_bytes)
 
     async def ask(
         self,
@@ -96,6 +98,7 @@ class Git:
                 timeout_s=timeout_s,
                 max_output_bytes=max_bytes + _STDERR_ROOM,
                 confinement=confinement(self.folder, reads=self.reads, writable=self.writable, tcp=bool(protocols)),
+                memory_bytes=self.memory_bytes,
             )
         except FileNotFoundError:
             raise SnapshotFailed("There is no git on this machine.", remedy="Install git 2.31 or later.") from None
@@ -104,12 +107,16 @@ class Git:
         return replace(done, stdout=done.stdout[:max_bytes], truncated=True) if len(done.stdout) > max_bytes else done
 
     async def read(self, *arguments: str, timeout_s: float, max_bytes: int, stdin: bytes | None = None) -> Completed:
-        """Run a command that reads fetched objects; SnapshotFailed if it fails, but not if it said too much."""
+        """Run a command that reads fetched objects; SnapshotFailed or SnapshotTooLarge if it fails, but not if it said too much."""
         try:
             done = await self.ask(*arguments, timeout_s=timeout_s, max_bytes=max_bytes, stdin=stdin)
         except TimeoutError:
             raise SnapshotFailed(f"git {arguments[0]} took longer than {timeout_s:g} s.") from None
         if done.returncode and not done.truncated:
+            if done.returncode < 0 or b"ut of memory" in done.stderr:
+                raise SnapshotTooLarge(
+                    f"git {arguments[0]} ran out of memory ({self.memory_bytes} bytes) or of stack: too many files, or too deep."
+                )
             said = done.stderr.decode("utf-8", "replace").strip()
             raise SnapshotFailed(f"git {arguments[0]} failed: {said[:300]!a}")
         return done

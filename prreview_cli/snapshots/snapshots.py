@@ -59,7 +59,8 @@ class GitSnapshots:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     def _git(self, folder: Path, wanted: Wanted) -> Git:
-        return Git.create(folder, self._limits.file_bytes, sha256=len(wanted.head_sha) == 64)
+        limits = self._limits
+        return Git.create(folder, limits.file_bytes, sha256=len(wanted.head_sha) == 64, memory_bytes=limits.memory_bytes)
 
 
 async def guidelines_of(git: Git, path: str, limits: Limits) -> Guidelines | None:

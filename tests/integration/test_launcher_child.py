@@ -85,3 +85,10 @@ async def test_a_child_dies_with_a_killed_parent(tmp_path):
     parent.kill()
     await parent.wait()
     assert await gone(child)
+
+
+@pytest.mark.parametrize(("most", "grows"), [(None, True), (64 << 20, False)])
+async def test_a_child_allocates_what_it_may_and_no_more(tmp_path, most, grows):
+    done = await run(sys.executable, "-I", "-S", "-c", "bytes(128 << 20)", tmp_path=tmp_path, memory_bytes=most)
+    assert (done.returncode == 0) is grows
+    assert (b"MemoryError" in done.stderr) is not grows

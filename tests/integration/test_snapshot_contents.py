@@ -240,6 +240,7 @@ async def test_the_list_of_changed_files_may_be_cut_as_well(server, scratch):
     async with opened(server, scratch, {"a": b"1\n"}, head, Limits(diff_bytes=5_000)) as snapshot:
         assert snapshot.diff.files == ()
         assert snapshot.diff.omitted[0][0].startswith("0000n")
+        assert snapshot.diff.omitted[-1] == ("(at least 1 more changed files)", "the list of changed files alone has more than 5000 bytes")
 
 
 async def test_more_changed_files_than_a_review_covers_are_counted(server, scratch):

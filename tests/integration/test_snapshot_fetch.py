@@ -208,7 +208,7 @@ async def test_a_fetch_that_does_not_end_is_ended(server, scratch):
 
 async def test_commits_that_are_too_large_are_not_kept(server, scratch):
     _, pull = pull_request(server, {"a": b"1\n"}, {"a": os.urandom(300_000)})
-    with pytest.raises(errors.SnapshotFailed, match="more than 100000 bytes"):
+    with pytest.raises(errors.SnapshotTooLarge, match="more than 100000 bytes"):
         async with snapshots(server, scratch, Limits(fetch_bytes=100_000)).open(pull):
             pytest.fail("too large")
     assert list(scratch.iterdir()) == []

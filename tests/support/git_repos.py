@@ -48,6 +48,13 @@ class Repository:
         (path / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
         (path / "HEAD").write_text("ref: refs/heads/main\n")
 
+    @classmethod
+    def at(cls, path: Path) -> Repository:
+        """One that is there already."""
+        repository = cls.__new__(cls)
+        repository.path = path
+        return repository
+
     def commit(self, files: Files, *parents: str, author: str = "A U Thor", message: str = "x") -> str:
         """A commit of exactly these files."""
         who = f"{author} <a@example.com> 1700000000 +0000"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prreview_cli.agents.claude import options
 from prreview_cli.agents.claude.folder import JobFolder
-from prreview_cli.agents.claude.tools import Hands
+from prreview_cli.agents.claude.tools import WIRE_NAMES, Hands
 from prreview_cli.core.errors import AgentCrashed, TurnLimitReached
 from prreview_cli.core.ports.agent import Brief, Progress
 from prreview_cli.core.ports.gateway import Grant
@@ -106,16 +106,25 @@ async def _converse(client: ClaudeSDKClient, folder: JobFolder, brief: Brief, to
 
 async def _result(client: ClaudeSDKClient, turns: set[str], max_turns: int) -> ResultMessage:
     """The end of a run. The turns are counted here too, for the CLI begins anew with each message of ours."""
-    from claude_agent_sdk import AssistantMessage, ResultMessage  # noqa: PLC0415 - as above
+    from claude_agent_sdk import AssistantMessage, ResultMessage, ToolUseBlock  # noqa: PLC0415 - as above
 
     async for message in client.receive_response():
         if isinstance(message, ResultMessage):
             return message
+        if isinstance(message, AssistantMessage):
+            _note_other_tools(block.name for block in message.content if isinstance(block, ToolUseBlock))
         if isinstance(message, AssistantMessage) and message.message_id is not None:
             turns.add(message.message_id)
             if len(turns) > max_turns:
                 raise TurnLimitReached(f"The agent used its {max_turns} turns without handing in a review.")
     raise AgentCrashed("The agent's process ended in the middle of the review.")
+
+
+def _note_other_tools(names: Iterable[str]) -> None:
+    """A model that calls what it was not offered is confused, or led by what it read; the CLI tells it that there is no such tool."""
+    for name in names:
+        if name not in WIRE_NAMES:
+            _log.warning("tool_not_ours", tool=name[:_TOLD])
 
 
 def _judge(result: ResultMessage, max_turns: int) -> None:

@@ -10,9 +10,14 @@ from prreview_cli.agents.claude.folder import TOOL_ANSWER_AT_MOST
 from prreview_cli.core.ports.agent import Progress, detail_of
 from prreview_cli.core.toolbox import Toolbox
 from prreview_cli.core.toolspecs import SERVER_NAME, TOOLS
+from prreview_cli.telemetry import logger
 
 if TYPE_CHECKING:
     from mcp.server import Server
+
+_log = logger("agent")
+
+_TOLD = 200
 
 WIRE_NAMES = [tool.wire_name for tool in TOOLS]
 """The names under which the model, the permission rules and the gateway know them."""
@@ -35,6 +40,8 @@ class Hands:
         try:
             self._progress(Progress(name, detail_of(arguments)))
             result = await self._toolbox.call(name, arguments)
+            if result.is_error:
+                _log.info("tool_refused", tool=name[:_TOLD], asked=detail_of(arguments), answer=result.text[:_TOLD])
         except Exception as error:  # noqa: BLE001 - a hook of the SDK's, which would tell the model and go on
             self.fault = error
         if self.fault is None and self._toolbox.submission is None:

@@ -77,4 +77,4 @@ class Snapshots(Protocol):
     """Fetches snapshots and removes every trace of them afterwards."""
 
     def open(self, wanted: Wanted) -> AbstractAsyncContextManager[Snapshot]:
-        """Fetch and open. SnapshotFailed, HostTokenRejected, RepositoryForbidden or HostUnreachable if it cannot be."""
+        """Fetch and open. SnapshotFailed, SnapshotTooLarge, HostTokenRejected, RepositoryForbidden or HostUnreachable if it cannot be."""

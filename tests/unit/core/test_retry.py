@@ -83,7 +83,9 @@ def test_what_concerns_a_repository_ends_its_jobs_alone() -> None:
     assert verdict.pause is None
 
 
-@pytest.mark.parametrize("failure", [errors.BudgetReached, errors.TurnLimitReached, errors.AttemptTimedOut, errors.NoSubmission])
+@pytest.mark.parametrize(
+    "failure", [errors.BudgetReached, errors.TurnLimitReached, errors.AttemptTimedOut, errors.NoSubmission, errors.SnapshotTooLarge]
+)
 def test_a_limit_is_not_tried_again(failure: type[errors.Failure]) -> None:
     assert retry.decide(failure("Reached."), 0, POLICY, NOW, lambda: 0.5).outcome == Dead(failure.kind, "Reached.")
 
