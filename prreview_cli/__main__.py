@@ -18,6 +18,7 @@ def main() -> None:
     interruption.guard()
     os.umask(0o077)  # whatever a command leaves behind is for this user alone
     _open_what_is_closed()
+    _without_a_second_command_line()
     from prreview_cli.cli.root import run  # noqa: PLC0415 - takes a moment, in which Ctrl-C must be in good hands already
 
     try:
@@ -36,6 +37,12 @@ def _open_what_is_closed() -> None:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _without_a_second_command_line() -> None:
+    """Have httpx do without its own command line, as where click and rich are not installed: these and pygments would be
+    a quarter of what a worker imports."""
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # so an import of it fails: docs of `sys.modules`
 
 
 if __name__ == "__main__":

@@ -94,8 +94,15 @@ class PoolProcess:
             await self._clock.sleep(RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)])
             failures += 1
             if not self._ending:
-                with suppress(PrreviewError):
-                    await self.start()
+                await self._start_again()
+
+    async def _start_again(self) -> None:
+        """What keeps it from starting now, full memory or too many processes too, need not last: `watch` tries later."""
+        try:
+            with suppress(PrreviewError):
+                await self.start()
+        except OSError as trouble:
+            log.error("pool_not_started", reason=str(trouble))
 
     async def stop(self) -> None:
         """Let the pool drain; end it if it takes much longer than it may."""

@@ -18,7 +18,7 @@ def scratch(root: Path) -> Iterator[Path]:
     """A new folder under `root`, 0700, removed at the end.
 
     Its owner holds a lock on it for as long as it lives, so that the folder of a killed process is known
-    for what it is: it is removed first, and with it whatever of commits and conversations it held.
+    for what it is: it is removed first and last, and with it whatever of commits and conversations it held.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(root):
@@ -31,6 +31,14 @@ def scratch(root: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+        remove_abandoned(root)
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove the folders under `root` whose owner was killed; none is no error. May block for as long as that takes."""
+    if root.is_dir():
+        with _alone(root):
+            _remove_abandoned(root)
 
 
 @contextmanager

@@ -146,6 +146,8 @@ async def desk(house: House, store: Store, *, agent: AgentKind, cell: Cell, clon
 @asynccontextmanager
 async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell: Cell, stint: Stint = ENDLESS) -> AsyncIterator[Crew]:
     """The worker pool of a profile, composed."""
+    from prreview_cli.sandbox.scratch import remove_abandoned  # noqa: PLC0415 - as in `_scratch`
+
     profile, clock, workers = house.profile, house.clock, house.profile.workers
     async with desk(house, store, agent=agent, cell=cell) as at:
 
@@ -154,6 +156,7 @@ async def crew(house: House, store: Store, *, slots: int, agent: AgentKind, cell
 
         def forget(before: datetime) -> None:
             remove_old(house.state / "logs", before)
+            remove_abandoned(house.state / "scratch")
 
         pool = Pool(at.worker, slots, workers, store, at.reviewer, at.settlement, at.settlement.kill_switch, introduce, clock, stint)
         janitor = Janitor(profile.environment, store, house.alerts, clock, workers.max_attempts, profile.state.keep_days, forget)

@@ -26,6 +26,8 @@ from support.github_world import API, BASE_TIP, HEAD, MERGE_BASE, REVIEW, TOKEN,
 
 BODY = markup.post(REVIEW).body
 CLOSED = get_args(errors.NoAccess)
+BY_TOKEN = pytest.mark.parametrize("world", ["token"], indirect=True)
+"""For promises about many pages of a route that is the same by either kind of `host.auth`: they take their time."""
 
 
 @pytest.fixture(params=["token", "app"])
@@ -162,6 +164,7 @@ async def test_our_reviews_are_ours_submitted_and_marked(world: GitHubWorld, hos
     assert found[0].commit_sha == HEAD
 
 
+@BY_TOKEN
 @pytest.mark.parametrize("link_headers", [True, False])
 @pytest.mark.parametrize("others", [99, 100, 199, 250])
 async def test_all_pages_are_looked_through(world: GitHubWorld, host: CodeHost, others: int, *, link_headers: bool) -> None:
@@ -194,6 +197,7 @@ async def test_all_repositories_are_listed_but_the_archived(world: GitHubWorld, 
     assert [each.id for each in seen[1:]] == list(range(100, 100 + others, 2))
 
 
+@BY_TOKEN
 @pytest.mark.parametrize("link_headers", [True, False])
 @pytest.mark.parametrize("others", [0, 49, 50, 120])
 async def test_open_pull_requests_come_over_all_pages(world: GitHubWorld, host: CodeHost, others: int, *, link_headers: bool) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,29 @@ async def test_a_pool_that_ends_by_itself_is_started_ever_more_slowly(tmp_path: 
     await process.stop()
     watching.cancel()
     assert clock.slept[:5] == [*RESTART_AFTER_S, RESTART_AFTER_S[-1]]
+
+
+async def test_a_pool_for_which_there_is_no_room_now_is_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, full = ImpatientClock(), [OSError("Resource temporarily unavailable")] * 2
+    spawn = asyncio.create_subprocess_exec
+
+    async def spawned(*words: Any, **options: Any) -> asyncio.subprocess.Process:
+        if starts(tmp_path) and full:
+            raise full.pop()
+        return await spawn(*words, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", spawned)
+    process = pool(tmp_path, clock, READY + WAITS)
+    (tmp_path / "starts").touch()
+    await process.start()
+    watching = asyncio.create_task(process.watch())
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    await until(lambda: starts(tmp_path) == 2 and process.is_ready)
+    await process.stop()
+    watching.cancel()
+    assert full == []
+    assert clock.slept == list(RESTART_AFTER_S[:3])
 
 
 async def test_a_hurried_pool_that_is_deaf_is_ended_long_before_its_drain_would_be_over(

@@ -86,6 +86,13 @@ class Lane:
         else:
             assert code == 0, err
 
+    async def review(self, subject: Subject) -> int:
+        """`review`, once; its exit code, which is below 0 if it was killed."""
+        name = f"{subject.hosted.name}#{subject.pull.number}"
+        code, _, err = await self.stage.run("review", name, "--agent", self.stage.agent, "--allow-unsandboxed")
+        assert code <= 0, err
+        return code
+
     # -- what a play does --------------------------------------------------------------------------
 
     def subject(self) -> Subject:
@@ -174,6 +181,19 @@ class Lane:
     def paused(self) -> bool:
         """Whether the profile rests."""
         return bool(self.query("SELECT 1 FROM pause"))
+
+    def living(self) -> list[str]:
+        """The processes, and in what each of them waits."""
+        family = [] if self.served is None else self.served.family()
+        return [f"{pid} in {text_of(Path(f'/proc/{pid}/wchan')) or 'nothing'}" for pid in family]
+
+    def rows_of_all(self) -> list[tuple[Any, ...]]:
+        """The jobs that are not at rest."""
+        return self.query("SELECT id, number, state FROM job WHERE state IN ('queued', 'scheduled', 'running')")
+
+    def said(self) -> str:
+        """What the processes said on standard error."""
+        return "" if self.served is None else self.served.stderr.read_text()
 
     async def reach(self, holds: Callable[[], bool]) -> None:
         """Wait for it, with a server running whatever befalls it."""

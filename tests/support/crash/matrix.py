@@ -13,10 +13,11 @@ from support.crash.words import Order
 
 SIDES = ("before", "after")
 SERVER = ("jobs.accept",)
-BY_HAND = ("jobs.request", "jobs.cancel", "jobs.retry")
-READS = frozenset({"host.our_reviews", "reviews.of", "spend.of_job", "switches.paused", "jobs.standing"})
+BY_HAND = ("jobs.request", "jobs.cancel", "jobs.retry", "jobs.take")
+READS = frozenset(
+    {"host.pull_request", "host.our_reviews", "host.merge_base", "reviews.of", "spend.of_job", "switches.paused", "jobs.standing"}
+)
 """They change nothing and nobody sees them: what is before and after each is the same as at its neighbour's."""
-UNREACHED = {"jobs.take": "Only a review outside the queue takes one head, and it is no process that is started again."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,16 @@ BIRTHS = (Shot(plays.reviewed, "jobs.accept", "Review"), Shot(plays.enqueued_by_
 
 STEPS: dict[tuple[State, Step], tuple[Shot, ...]] = {
     (State.SCHEDULED, Step.RIPEN): (Shot(plays.failed_once, "jobs.claim", when="ripe"),),
-    (State.QUEUED, Step.CLAIM): (Shot(plays.reviewed, "jobs.claim", when="due"),),
+    (State.QUEUED, Step.CLAIM): (Shot(plays.reviewed, "jobs.claim", when="due"), Shot(plays.reviewed_at_once, "jobs.take")),
     (State.RUNNING, Step.REVIEWED): (Shot(plays.reviewed, "reviews.store"),),
     (State.RUNNING, Step.POST): (Shot(plays.reviewed, "jobs.settle", "Posted"),),
     (State.RUNNING, Step.RETRY): (Shot(plays.failed_once, "jobs.settle", "Retry"),),
     (State.RUNNING, Step.DEFER): (Shot(plays.host_behind, "jobs.settle", "Superseded"),),
     (State.RUNNING, Step.HAND_BACK): (Shot(plays.key_revoked, "jobs.settle", "HandBack"),),
-    (State.RUNNING, Step.SKIP): (Shot(plays.closed_unheard, "jobs.settle", "Skipped"),),
+    (State.RUNNING, Step.SKIP): (
+        Shot(plays.closed_unheard, "jobs.settle", "Skipped"),
+        Shot(plays.reviewed_at_once, "jobs.rescue", when="running", first=Order("jobs.begin", "after")),
+    ),
     (State.RUNNING, Step.SUPERSEDE): (Shot(plays.pushed_unheard, "jobs.settle", "Superseded"),),
     (State.RUNNING, Step.DIE): (Shot(plays.refused, "jobs.settle", "Dead"),),
     (State.RUNNING, Step.RESCUE): (Shot(plays.reviewed, "jobs.rescue", when="running", first=Order("jobs.begin", "after", "worker")),),
@@ -60,6 +64,13 @@ STEPS: dict[tuple[State, Step], tuple[Shot, ...]] = {
     (State.QUEUED, Step.POSTPONE): (Shot(plays.dead_and_asked_again, "jobs.accept", "Review"),),
 }
 """The play in which each transition happens, and the verb that performs it there."""
+
+AT_ONCE = (
+    Shot(plays.reviewed_at_once, "reviews.store"),
+    Shot(plays.reviewed_at_once, "host.publish"),
+    Shot(plays.delivered_meanwhile, "reviews.store"),
+)
+"""What `review` does as a worker does, in a process that nobody starts again."""
 
 WITH_INTERVAL: frozenset[Play] = frozenset(
     {plays.closed_while_scheduled, plays.pushed_while_scheduled, plays.dead_and_asked_again, plays.repository_gone}
@@ -83,6 +94,8 @@ ENDS: dict[Play, list[tuple[dict[int, State], list[tuple[int, bool]]]]] = {
     plays.retried_by_hand: [({0: P}, [(0, False)])],
     plays.cancelled_by_hand: [({0: S}, [])],
     plays.enqueued_by_hand: [({0: P}, [(0, False)])],
+    plays.reviewed_at_once: [({0: P}, [(0, False)])],
+    plays.delivered_meanwhile: [({0: P}, [(0, False)])],
     plays.closed_while_scheduled: [({0: P, 1: S}, [(0, False)])],
     plays.pushed_while_scheduled: [({0: P, 1: U, 2: S}, [(0, False)])],
     plays.dead_and_asked_again: [({0: S}, [])],
@@ -110,7 +123,7 @@ def shots() -> list[Shot]:
     effects = [Shot(plays.reviewed_again if verb == "host.mark_outdated" else plays.reviewed, verb) for verb in COURSE]
     of_steps = [shot for transition in TRANSITIONS for shot in STEPS.get(transition, ())]
     performed = {shot.verb for shot in of_steps}
-    return list(dict.fromkeys([*BIRTHS, *of_steps, *(effect for effect in effects if effect.verb not in performed)]))
+    return list(dict.fromkeys([*BIRTHS, *of_steps, *(effect for effect in effects if effect.verb not in performed), *AT_ONCE]))
 
 
 def essential() -> list[Case]:
@@ -124,13 +137,18 @@ def whole() -> list[Case]:
     """Everything with everybody."""
     cases = []
     for shot, side in product(shots(), SIDES):
-        victims = ("own",) if shot.verb in BY_HAND else ("worker", "server", "both")
+        victims = ("own",) if _by_hand(shot) else ("worker", "server", "both")
         cases += [_case(shot, side, victim) for victim in victims]
     return cases
 
 
+def _by_hand(shot: Shot) -> bool:
+    """Whether a command does it, and no server or worker."""
+    return shot.verb in BY_HAND or shot in AT_ONCE
+
+
 def _own(shot: Shot) -> str:
-    if shot.verb in BY_HAND:
+    if _by_hand(shot):
         return "own"
     return "server" if shot.verb in SERVER else "worker"
 

@@ -3,14 +3,16 @@ crashes; where it says `give_orders`, whatever the case orders may happen from t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from prreview_cli.core.job import State
-from prreview_cli.trials.simulators.behaviours import always, reviewer
+from prreview_cli.core.job import AT_REST, State
+from prreview_cli.trials.simulators.behaviours import always, held, reviewer
 from prreview_cli.trials.simulators.conversation import Refusal
 from prreview_cli.trials.simulators.faults import Fault, bad_gateway
-from support.crash.lane import Lane
+from prreview_cli.trials.simulators.loopback import Gate
+from support.crash.lane import WAIT_S, Lane
 from support.crash.words import Subject
 
 Play = Callable[[Lane], Awaitable[list[Subject]]]
@@ -174,6 +176,32 @@ async def enqueued_by_hand(lane: Lane) -> list[Subject]:
     subject = lane.subject()
     lane.give_orders()
     await lane.command("enqueue", f"{subject.hosted.name}#{subject.pull.number}")
+    await lane.rest(subject)
+    return [subject]
+
+
+async def reviewed_at_once(lane: Lane) -> list[Subject]:
+    """`review`, and nobody else asks: where it dies, nothing is left to a pool; given again it finishes."""
+    subject = lane.subject()
+    lane.give_orders()
+    if await lane.review(subject) < 0:
+        await lane.reach(lambda: lane.obeyed() and AT_REST.issuperset(lane.states(subject)))
+        assert lane.states(subject) in ([], [State.SKIPPED])
+        assert await lane.review(subject) == 0
+    await lane.rest(subject)
+    return [subject]
+
+
+async def delivered_meanwhile(lane: Lane) -> list[Subject]:
+    """A delivery names the head while `review` holds it: where that dies, a pool finishes."""
+    subject, gate, asked = lane.subject(), Gate(), len(lane.stage.model.requests)
+    lane.stage.model.script = held(gate, reviewer(turns=2))
+    lane.give_orders()
+    reviewing = asyncio.create_task(lane.review(subject))
+    await lane.stage.model.watch.until(lambda: len(lane.stage.model.requests) > asked, WAIT_S)
+    await lane.send(lane.word(subject))
+    gate.open()
+    await reviewing
     await lane.rest(subject)
     return [subject]
 

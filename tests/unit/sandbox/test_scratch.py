@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prreview_cli.sandbox.scratch import scratch
+from prreview_cli.sandbox.scratch import remove_abandoned, scratch
 
 KEEPS_A_FOLDER = """
 import sys
@@ -40,6 +40,26 @@ def test_the_folder_of_a_living_process_is_left_alone_and_that_of_a_killed_one_i
         assert theirs.is_dir()
         with scratch(tmp_path):
             assert not theirs.exists()
+
+
+def test_the_folder_of_a_process_that_is_killed_meanwhile_is_removed_too(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", KEEPS_A_FOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        with scratch(tmp_path) as ours:
+            theirs = Path(owner.stdout.readline().strip())
+            remove_abandoned(tmp_path)
+            assert theirs.is_dir()
+            owner.kill()
+            owner.wait()
+        assert not theirs.exists()
+        assert not ours.exists()
+
+
+def test_where_there_was_no_scratch_nothing_is_abandoned(tmp_path: Path) -> None:
+    remove_abandoned(tmp_path / "scratch")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
