@@ -145,6 +145,7 @@ def test_the_rules_are_the_teams_and_no_name_of_a_commit_or_branch_reaches_the_m
 # -- 32: settings, helpers, servers and addresses of the repository ----------------------------------
 
 
+@pytest.mark.without("our option set and the empty working directory, with the real CLI")
 def test_threat_32_nothing_in_a_repository_configures_the_agent(attacked: Aftermath, misled: Misled) -> None:
     assert attacked.hostile.touched() == set()
     assert attacked.connections == 0
@@ -161,6 +162,7 @@ def test_threat_32_nothing_in_a_repository_configures_the_agent(attacked: Afterm
 # -- 33: files outside the commit --------------------------------------------------------------------
 
 
+@pytest.mark.without("our option set, with the real CLI")
 def test_threat_33_no_path_leads_out_of_the_commit_and_each_try_is_recorded(attacked: Aftermath, misled: Misled) -> None:
     tried = [(use, result) for use, result in attacked.results if use.name == "read_file"]
     odd = {use.arguments["path"]: result for use, result in tried}
@@ -183,6 +185,7 @@ def test_threat_33_no_path_leads_out_of_the_commit_and_each_try_is_recorded(atta
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["held", "without"])
+@pytest.mark.without("verbatim prompts")
 async def test_threat_33_a_prompt_is_never_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bool) -> None:
     real = options.options
     if not held:
@@ -197,6 +200,7 @@ async def test_threat_33_a_prompt_is_never_a_command(tmp_path: Path, monkeypatch
 # -- 34: tools that we did not give ------------------------------------------------------------------
 
 
+@pytest.mark.without("our tool set and the gateway's look at it, with the real CLI")
 def test_threat_34_no_tool_but_ours_is_there(attacked: Aftermath, misled: Misled) -> None:
     first = attacked.results[:OTHERS]
     assert [use.name for use, _ in first] == [use.name for use in hostile_review.turns(attacked.hostile)[0].uses]
@@ -217,6 +221,7 @@ def test_threat_34_no_tool_but_ours_is_there(attacked: Aftermath, misled: Misled
 # -- 39: what one review would leave to the next -----------------------------------------------------
 
 
+@pytest.mark.without("a fresh home and no setting source")
 async def test_threat_39_nothing_that_a_job_plants_reaches_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch, planted = tmp_path / "scratch", []
 
@@ -256,6 +261,7 @@ def test_threat_41_the_bundled_program_runs_and_does_not_update_itself(attacked:
     assert attacked.seen.environment["PATH"].endswith("/cell/bin")
 
 
+@pytest.mark.without("the program's own path")
 async def test_threat_41_a_planted_program_runs_only_where_the_path_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted = tmp_path / "planted"
     planted.mkdir()
@@ -284,6 +290,7 @@ async def test_threat_41_another_version_than_the_pinned_one_is_refused(monkeypa
 # -- 42: the gateway as a proxy ----------------------------------------------------------------------
 
 
+@pytest.mark.without("the gateway's admission")
 async def test_threat_42_the_gateway_lets_one_kind_of_request_through_and_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
     script = [message(says("hi"))]
     async with (
@@ -351,6 +358,7 @@ async def _hangs(*_: object) -> Any:
 
 
 @pytest.mark.parametrize(("guard", "held"), [(_raises, True), (_hangs, True), (_raises, False)], ids=["raises", "hangs", "without"])
+@pytest.mark.without("the guard that blocks on failure")
 async def test_threat_43_a_guard_that_fails_denies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: Any, held: bool) -> None:
     real = options.options
 

@@ -63,6 +63,7 @@ def forgeries() -> Iterator[tuple[str, bytes, dict[str, str]]]:
     yield "a bomb", b"[" * 100_000, {"x_hub_signature_256": "sha256=" + "0" * 64}
 
 
+@pytest.mark.without("the signature")
 async def test_threat_01_what_is_not_signed_is_401_before_anything_is_parsed_and_leaves_no_row(tmp_path, monkeypatch):
     async with ingress(tmp_path) as door:
         for name, data, headers in forgeries():
@@ -87,6 +88,7 @@ main()
 """
 
 
+@pytest.mark.without("the least length of a secret")
 async def test_threat_02_a_webhook_secret_under_32_bytes_or_none_keeps_the_server_from_starting(tmp_path):
     with Stage(tmp_path) as stage:
         secret = tmp_path / "secrets" / "webhook_secret"
@@ -362,6 +364,7 @@ async def test_threat_11_urls_in_the_payload_lead_nowhere_and_the_review_is_post
         assert TOKEN.encode() in b"".join(heard)
 
 
+@pytest.mark.without("the refusal of redirects")
 async def test_threat_11_a_redirect_is_not_followed_with_or_without_the_token(monkeypatch):
     async def ask(address: str) -> None:
         client = GitHubClient(address)

@@ -161,6 +161,7 @@ async def app_of_two() -> AsyncIterator[tuple[GitHubWorld, AppAccess, GitHubHost
         await host.close()
 
 
+@pytest.mark.without("the look at whose token it is")
 async def test_threat_17_a_token_is_for_one_repository_and_another_ones_is_refused_before_the_network(monkeypatch):
     async with app_of_two() as (world, access, host):
         theirs = await access.to(Place(8, "octo/other"))
@@ -210,6 +211,7 @@ async def test_threat_18_a_repository_that_was_replaced_under_its_name_is_not_re
     assert not any(method == "POST" for method, _ in world.seen)
 
 
+@pytest.mark.without("the look at the id before the post")
 async def test_threat_18_a_repository_that_is_replaced_during_the_review_is_not_posted_to(tmp_path, monkeypatch):
     async with bench("sqlite", tmp_path) as at:
         desk = Desk(at)

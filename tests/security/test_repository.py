@@ -101,6 +101,7 @@ def pull_of(pull: Wanted, **changed: Any) -> PullRequest:
 # -- 23: code of the repository's --------------------------------------------------------------------
 
 
+@pytest.mark.without("bare objects: a clone with a work tree, as git makes one")
 async def test_threat_23_nothing_in_a_repository_runs_and_nothing_more_is_fetched(
     server: GitServer, scratch: Path, hostile: Hostile, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ async def test_threat_23_nothing_in_a_repository_runs_and_nothing_more_is_fetche
     assert hostile.touched() >= {"fsmonitor", "external-diff", "smudge", "git-hook"}
 
 
+@pytest.mark.without("our options and attributes")
 async def test_threat_23_our_settings_outweigh_those_that_stand_in_a_repository(
     scratch: Path, hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +151,7 @@ async def test_threat_23_our_settings_outweigh_those_that_stand_in_a_repository(
 # -- 24: names that mean something to a file system ---------------------------------------------------
 
 
+@pytest.mark.without("the look-up in the tree")
 async def test_threat_24_only_what_stands_in_the_commit_is_read(
     server: GitServer, scratch: Path, hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +204,7 @@ async def test_threat_25_no_transport_but_the_hosts_is_spoken(scratch: Path, hos
     assert hostile.touched() == set()
 
 
+@pytest.mark.without("the list of transports, and git's cell")
 async def test_threat_25_without_the_list_a_transport_runs_a_command(
     scratch: Path, hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +219,7 @@ async def test_threat_25_without_the_list_a_transport_runs_a_command(
     assert hostile.touched() == {"ext"}
 
 
+@pytest.mark.without("the setting against redirects")
 async def test_threat_25_no_redirect_is_followed(
     server: GitServer, scratch: Path, hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +259,7 @@ async def test_threat_26_no_branch_name_reaches_git_and_no_name_is_an_option(
     assert hostile.touched() == set()
 
 
+@pytest.mark.without("the dashes")
 async def test_threat_26_what_looks_like_an_option_is_none_behind_the_dashes(
     server: GitServer, scratch: Path, hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,6 +307,7 @@ def _command_lines() -> list[bytes]:
     return found
 
 
+@pytest.mark.without("the environment of that one child: in an argument, in a file")
 async def test_threat_27_the_token_stands_in_no_argument_no_address_and_no_file(
     server: GitServer,
     scratch: Path,
@@ -436,6 +443,7 @@ async def test_threat_28_what_takes_too_long_is_ended_and_said(server: GitServer
 # -- 29: what a repository would hide ----------------------------------------------------------------
 
 
+@pytest.mark.without("our attributes")
 async def test_threat_29_no_attribute_no_ignore_file_and_no_nul_hides_code(
     server: GitServer, scratch: Path, hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,6 +474,7 @@ async def test_threat_29_no_attribute_no_ignore_file_and_no_nul_hides_code(
 # -- 30: a pull request's own rules ------------------------------------------------------------------
 
 
+@pytest.mark.without("the default branch: rules read from the head")
 async def test_threat_30_the_rules_are_those_of_the_default_branch(
     server: GitServer, scratch: Path, hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
