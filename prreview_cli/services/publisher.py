@@ -61,8 +61,6 @@ class Publisher:
 
         Cancelled after the post was sent, it still returns the id if that becomes known within `SETTLE_S`.
         """
-        # Minutes have passed since the pull request was read: its repository's name may lead to another one by now (THREATS 18).
-        pull = await self.host.pull_request(pull.repository_id, pull.repository, pull.number)
         ours = await self.host.our_reviews(pull)
         if (found := _newest([posted for posted in ours if posted.marker.identity == identity])) is not None:
             await self._mark_outdated(pull, ours, identity)

@@ -61,7 +61,7 @@ class Reviewer:
         """Bring the job to its end, or raise the Failure that stopped it. Where nothing is to be posted, the finished
         review is stored and the job given back."""
         job = lease.job
-        pull = await self.host.pull_request(job.repository_id, job.repository, job.number)
+        pull = await self._now(job)
         if (unwanted := self._unwanted(job, pull)) is not None:
             return unwanted
         if not await self._admitted(job, pull):
@@ -75,7 +75,7 @@ class Reviewer:
             return made
         if not self.posts:
             return HandBack(NOT_POSTED)
-        return await self._publish(publisher, lease, pull, made)
+        return await self._publish(publisher, lease, made)
 
     async def review_range(self, lease: Lease, pull: PullRequest, merge_base: str, record: Record) -> Outcome:
         """The same for a range of commits that no host knows, so that there is nobody to ask and nowhere to post."""
@@ -180,16 +180,23 @@ class Reviewer:
 
     # -- posting it ------------------------------------------------------------------------------
 
-    async def _publish(self, publisher: Publisher, lease: Lease, pull: PullRequest, review: Review) -> Outcome:
+    async def _publish(self, publisher: Publisher, lease: Lease, review: Review) -> Outcome:
+        # Minutes have passed since the pull request was read: it may have another head by now, be closed, or its
+        # repository's name may lead to another one (THREATS 18).
+        pull = await self._now(lease.job)
+        if (unwanted := self._unwanted(lease.job, pull)) is not None:
+            return unwanted
         try:
             return Posted(await publisher.publish(lease, pull, review, self._identity(lease.job)))
         except errors.PostRefused:
             # A force-push takes the head out of the pull request, and the host then refuses the commit.
-            now = await self.host.pull_request(lease.job.repository_id, lease.job.repository, lease.job.number)
-            unwanted = self._unwanted(lease.job, now)
+            unwanted = self._unwanted(lease.job, await self._now(lease.job))
             if unwanted is None:
                 raise
             return unwanted
+
+    async def _now(self, job: Job) -> PullRequest:
+        return await self.host.pull_request(job.repository_id, job.repository, job.number)
 
 
 def _handed_in(toolbox: Toolbox, grant: Grant) -> Submission:

@@ -270,7 +270,8 @@ class Desk:
         return await reviewing.review(lease, Record())
 
 
-async def test_threat_19_after_a_push_nothing_is_posted_for_the_older_head(tmp_path):
+@pytest.mark.parametrize("shown", [True, False], ids=["the host shows it", "the host lags behind its webhook"])
+async def test_threat_19_after_a_push_nothing_is_posted_for_the_older_head(tmp_path, shown):
     async with bench("sqlite", tmp_path) as at:
         desk = Desk(at)
         await desk.target()
@@ -278,10 +279,15 @@ async def test_threat_19_after_a_push_nothing_is_posted_for_the_older_head(tmp_p
 
         async def push() -> None:
             await desk.target(NEXT_HEAD)
-            desk.host.pull = replace(desk.host.pull, head_sha=NEXT_HEAD)
+            if shown:
+                desk.host.pull = replace(desk.host.pull, head_sha=NEXT_HEAD)
 
-        with pytest.raises(errors.Stopped):
-            await desk.review(older, push)
+        if shown:
+            assert isinstance(await desk.review(older, push), Superseded)
+        else:
+            with pytest.raises(errors.Stopped):
+                await desk.review(older, push)
+        desk.host.pull = replace(desk.host.pull, head_sha=NEXT_HEAD)
         assert desk.host.posts == []
         assert await at.jobs.standing(older) is Standing.SUPERSEDED
         assert await at.settle(older, Superseded("The head moved."))

@@ -123,6 +123,17 @@ async def test_a_stored_review_is_posted_without_asking_the_model_again(bench: B
     assert len(bench.agent.looks) == 1
 
 
+async def test_a_push_during_the_look_that_no_webhook_told_of_is_not_posted_over(bench: Bench) -> None:
+    def pushed() -> None:
+        bench.host.pull = replace(bench.host.pull, head_sha=NEXT_HEAD)
+
+    bench.agent.on_look = pushed
+    outcome = await bench.review(await bench.lease())
+    assert isinstance(outcome, Superseded)
+    assert outcome.live is not None
+    assert (outcome.live.head_sha, bench.host.posts) == (NEXT_HEAD, [])
+
+
 async def test_a_review_that_was_stored_for_another_base_is_made_anew(bench: Bench) -> None:
     bench.host.publish_failures.append(errors.PostRefused("Not now."))
     lease = await bench.lease()
