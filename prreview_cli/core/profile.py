@@ -101,7 +101,7 @@ class Model:
 @dataclass(frozen=True, slots=True)
 class Host:
     """[host]: the code host. `auth` is "token" or "app" (then `app_id` names the App); `login` is who our reviews are by;
-    None: the host is asked."""
+    None: the host is asked. `writes_apart_s` lies between two writes, over all processes; below 1, there is no budget either."""
 
     kind: str = "github"
     api_url: str = "https://api.github.com"
@@ -112,6 +112,7 @@ class Host:
     permissions: dict[str, str] = field(default_factory=lambda: {"pull_requests": "write", "contents": "read"})
     repositories: tuple[str, ...] = ()
     login: str | None = None
+    writes_apart_s: float = 1.2
 
 
 @dataclass(frozen=True, slots=True)

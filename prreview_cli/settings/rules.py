@@ -188,6 +188,7 @@ RULES: dict[str, Rule] = {
     "host.permissions": permissions,
     "host.repositories": repositories,
     "host.login": matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(\[bot\])?"), "a login, such as octocat or my-app[bot]"),
+    "host.writes_apart_s": _SECONDS_OR_NONE,
     "review.actions": all_of(ACTIONS),
     "review.authors": all_of(AUTHORS),
     "review.allow_label": label,

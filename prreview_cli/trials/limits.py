@@ -36,6 +36,7 @@ def of_profile(profile: Profile) -> Limits:
         "workers": asdict(limits),
         "model": _chosen(asdict(profile.model), _MODEL),
         "review": _chosen(asdict(profile.review), _REVIEW),
+        "host": {"writes_apart_s": profile.host.writes_apart_s},
     }
     return Limits(profile.name, limits.count, limits.max_in_flight_per_repository, profile.model.calls_per_review, tables)
 

@@ -51,6 +51,8 @@ def write(
         # The caps stay in force; they only must not end a trial of ten thousand.
         "model": {"name": MODEL, "max_usd_per_day": 100_000.0},
         "review": {"min_interval_s": 1.0},
+        # The simulated host has no limit of its own on writes; the turns are taken all the same.
+        "host": {"writes_apart_s": 0.02},
     }
     fixed: dict[str, dict[str, Any]] = {
         "workers": {"count": workers},

@@ -38,7 +38,7 @@ class GitHubHost:
         self._access = access
         self._of_app = access.who.route is Route.APP
         self._git_url = config.git_url.rstrip("/")
-        self.pace = pace_of(config.api_url)
+        self.pace = pace_of(config.writes_apart_s)
         self._configured_login = config.login
         self._environment = environment
         self._clock = clock

@@ -6,26 +6,17 @@ second between requests that write, at most 80 such a minute and 500 an hour.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-
 from prreview_cli.core.pace import Pace
 
-GITHUB = Pace(apart_s=1.2, burst=50, refill_s=9.0)
-"""At most 50 a minute, and 450 in any hour: 50 at that distance after a rest, then one each 9 s."""
-
-LOOPBACK = Pace(apart_s=0.02, burst=1_000_000, refill_s=0.02)
-"""What listens on loopback is a simulated host, which has no such limits; the turns are taken all the same."""
+_LIMITED_FROM_S = 1.0
+_BURST, _REFILL_S = 50, 9.0
+_ENDLESS = 1_000_000
 
 
-def pace_of(api_url: str) -> Pace:
-    """The pace for the host at this address."""
-    parts = urlsplit(api_url)
-    return LOOPBACK if parts.scheme == "http" and _is_loopback(parts.hostname or "") else GITHUB
+def pace_of(apart_s: float) -> Pace:
+    """The pace that `host.writes_apart_s` asks for.
 
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
+    At most 50 writes at that distance after a rest, then one each 9 s: 450 in any hour. Whoever writes more often than each
+    second has a server without those limits (GitHub Enterprise Server as it is installed), which has no such budget either.
+    """
+    return Pace(apart_s, _BURST, _REFILL_S) if apart_s >= _LIMITED_FROM_S else Pace(apart_s, _ENDLESS, apart_s)

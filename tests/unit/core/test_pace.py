@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prreview_cli.core.pace import Pace, Taken, next_turn
-from prreview_cli.hosts.github.pacing import GITHUB
+from prreview_cli.core.profile import Host
+from prreview_cli.hosts.github.pacing import pace_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -54,7 +55,7 @@ def test_what_github_publishes_is_never_exceeded(gaps: list[float]) -> None:
     taken, now, turns = Taken(), NOW, []
     for gap in gaps:
         now += seconds(gap)
-        turn, taken = next_turn(taken, GITHUB, 3600, now)
+        turn, taken = next_turn(taken, pace_of(Host().writes_apart_s), 3600, now)
         turns.append(turn)
         now = max(now, turn)
     assert all(later - earlier >= seconds(1) for earlier, later in pairwise(turns))

@@ -10,10 +10,11 @@ import pytest
 
 from prreview_cli.core import errors
 from prreview_cli.core.circuit import DOWN, Service
+from prreview_cli.core.profile import Host
 from prreview_cli.hosts.github import requests
 from prreview_cli.hosts.github.client import Answer
 from prreview_cli.hosts.github.failures import LEAST_WAIT, LONGEST_WAIT, failure
-from prreview_cli.hosts.github.pacing import GITHUB, LOOPBACK, pace_of
+from prreview_cli.hosts.github.pacing import pace_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
@@ -62,11 +63,13 @@ def test_a_forbidden_repository_is_no_limit() -> None:
     assert type(meant(403, {"x-ratelimit-remaining": "4999"}, "Resource not accessible")) is errors.RepositoryForbidden
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:8123/api/v3", "http://localhost:1", "http://[::1]:2"])
-def test_a_simulated_host_is_written_to_at_its_own_pace(address: str) -> None:
-    assert pace_of(address) is LOOPBACK
+def test_by_default_github_is_written_to_at_a_distance_of_more_than_a_second_and_within_a_budget() -> None:
+    pace = pace_of(Host().writes_apart_s)
+    assert pace.apart_s > 1
+    assert pace.burst + 3600 / pace.refill_s <= 500
 
 
-@pytest.mark.parametrize("address", ["https://api.github.com", "https://127.0.0.1/api/v3", "https://localhost", "http://10.0.0.1"])
-def test_every_other_host_is_written_to_as_github_asks(address: str) -> None:
-    assert pace_of(address) is GITHUB
+def test_a_server_without_limits_is_written_to_as_the_profile_says() -> None:
+    pace = pace_of(0.25)
+    assert (pace.apart_s, pace.refill_s) == (0.25, 0.25)
+    assert pace.burst > 100_000
