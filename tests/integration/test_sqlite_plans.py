@@ -69,8 +69,8 @@ def test_a_claim_reads_the_ready_jobs_in_order_and_stops_at_the_first(db: sqlite
 def test_where_repositories_are_bounded_a_claim_reads_the_first_of_each_and_walks_through_none(db: sqlite3.Connection) -> None:
     steps = plan(db, load("jobs.sql")["next_with_room"])
 
-    assert "SEARCH job USING INDEX job_turn (repository_id>?)" in steps
-    assert any(step.startswith("SEARCH first USING INDEX job_turn (repository_id=? AND priority<?)") for step in steps)
+    assert "SEARCH job USING COVERING INDEX job_turn (repository_id>?)" in steps
+    assert any(step.startswith("SEARCH first USING COVERING INDEX job_turn (repository_id=? AND priority<?)") for step in steps)
     assert [step for step in steps if "TEMP B-TREE" in step] == ["USE TEMP B-TREE FOR ORDER BY"], "of the repositories, not of their jobs"
 
 
