@@ -44,7 +44,7 @@ COURSE = (
     "jobs.claim",
     "host.pull_request",
     "host.our_reviews",
-    "reviews.of",
+    "jobs.get",
     "host.merge_base",
     "jobs.begin",
     "agent.look",

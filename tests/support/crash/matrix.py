@@ -15,7 +15,7 @@ SIDES = ("before", "after")
 SERVER = ("jobs.accept",)
 BY_HAND = ("jobs.request", "jobs.cancel", "jobs.retry", "jobs.take")
 READS = frozenset(
-    {"host.pull_request", "host.our_reviews", "host.merge_base", "reviews.of", "spend.of_job", "switches.paused", "jobs.standing"}
+    {"host.pull_request", "host.our_reviews", "host.merge_base", "jobs.get", "spend.of_job", "switches.paused", "jobs.standing"}
 )
 """They change nothing and nobody sees them: what is before and after each is the same as at its neighbour's."""
 
