@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prreview_cli.cli.files import expect_writable, write
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption
 from prreview_cli.cli.trials import Agent, TrialAgentOption
@@ -67,7 +67,7 @@ def load_test(
 
     victims = _victims(kill_worker=kill_worker, kill_server=kill_server)
     if report is not None:
-        _see_that_it_can_be_written(report)
+        expect_writable(report, "The report")
     limits = _limits(profile, workers)
     seed = secrets.randbits(32) if seed is None else seed
     options = Options(burst, limits.workers, duplicates, rate, agent.value, limits, victims, rounds, seed)
@@ -103,21 +103,12 @@ def _limits(profile: str | None, workers: int | None) -> Limits:
     return limits if workers is None else replace(limits, workers=workers)
 
 
-def _see_that_it_can_be_written(report: Path) -> None:
-    """UsageError before the trial, not after it."""
-    if not os.access(report if report.exists() else report.absolute().parent, os.W_OK):
-        raise UsageError(f"The report {report} cannot be written.", remedy="Name a file in a folder that is there and that you may write.")
-
-
 def _write_report(report: Path, options: Options, result: Result) -> None:
     from prreview_cli.trials.machine import machine  # noqa: PLC0415 - only a report needs it
     from prreview_cli.trials.report import page  # noqa: PLC0415
     from prreview_cli.wiring import SystemClock  # noqa: PLC0415
 
-    try:
-        report.write_text(page(options, result, machine(), SystemClock().now()), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"The report {report} cannot be written: {error.strerror}.", remedy="Name a file elsewhere.") from None
+    write(report, page(options, result, machine(), SystemClock().now()), "The report")
 
 
 def _victims(*, kill_worker: bool, kill_server: bool) -> tuple[Victim, ...]:
