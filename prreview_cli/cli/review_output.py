@@ -16,7 +16,7 @@ from prreview_cli.core.errors import Failure, NotYetKept, UsageError
 from prreview_cli.core.gate import FailOn
 from prreview_cli.core.markup import json_without_commands, without_commands
 from prreview_cli.core.profile import Profile
-from prreview_cli.core.review import Review, ReviewStatus, Severity
+from prreview_cli.core.review import Review, Severity
 from prreview_cli.reports import json as documents
 from prreview_cli.reports import text
 from prreview_cli.services.foreground import Result
@@ -128,11 +128,6 @@ def counts_of(result: Result) -> dict[Severity, int]:
     if result.review is not None:
         return result.review.counts()
     return {} if result.marker is None else dict(zip(Severity, result.marker.counts, strict=True))
-
-
-def unreviewed(status: ReviewStatus, reason: str) -> Result:
-    """A result without a review."""
-    return Result(status, reason)
 
 
 def _shown(review: Review, result: Result) -> Review:
