@@ -81,9 +81,12 @@ class Bodies:
         if first.get("more_body", False):
             incoming = _Incoming(self._each, asyncio.get_running_loop().time())
             try:
-                self._begin(incoming, first)
-                del first  # no piece stays in the heap as well, while its sender takes all the time there is
-                await self._read_on(incoming, receive)
+                async with _until_given_up(incoming):
+                    self._begin(incoming, first)
+                    del first  # no piece stays in the heap as well, while its sender takes all the time there is
+                    while self._keep(incoming, await receive()):
+                        pass
+                self._incoming.remove(incoming)
                 with incoming.whole() as view:
                     yield view
             finally:
@@ -97,15 +100,6 @@ class Bodies:
         self._incoming.add(incoming)
         self._count(incoming, self._beside)
         self._keep(incoming, first)
-
-    async def _read_on(self, incoming: _Incoming, receive: Receive) -> None:
-        try:
-            async with incoming.patience:
-                while self._keep(incoming, await receive()):
-                    pass
-        except TimeoutError:
-            raise Refused(BUSY) from None
-        self._incoming.remove(incoming)
 
     def _keep(self, incoming: _Incoming, message: Message) -> bool:
         """Add a piece to its body; whether more is to come."""
@@ -155,6 +149,15 @@ class Bodies:
         self._incoming.discard(incoming)
         self._held -= incoming.cost
         incoming.cost = 0
+
+
+@asynccontextmanager
+async def _until_given_up(incoming: _Incoming) -> AsyncIterator[None]:
+    try:
+        async with incoming.patience:
+            yield
+    except TimeoutError:
+        raise Refused(BUSY) from None
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> int:

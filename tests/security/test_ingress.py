@@ -248,15 +248,19 @@ async def test_threat_07_a_form_is_415_with_the_setting_to_change_and_nothing_ca
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_threat_08_what_never_ends_is_refused_and_memory_grows_by_less_than_twenty_mebibytes(tmp_path):
     chunked = request("POST", "/webhook/pr", {"host": "x", "transfer-encoding": "chunked"})
+    chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
     async with server(tmp_path) as door, AsyncExitStack() as crowd:
         before = door.peak()
         half_sent = request("POST", "/webhook/pr", {"host": "x", "content-length": str(5 * MIB)}) + b"a" * (4 * MIB)
+        async with connected(door.url) as sender:
+            await sender.send(chunked)
+            assert (await sender.pour_until_answered(chunk)).status == 413
         for _ in range(20):
             sender = await crowd.enter_async_context(connected(door.url))
             await sender.send(half_sent)
         async with connected(door.url) as sender:
             await sender.send(chunked)
-            assert (await sender.pour_until_answered(b"10000\r\n" + b"a" * 0x10000 + b"\r\n")).status == 413
+            assert (await sender.pour_until_answered(chunk)).status in {413, 503}  # 503 if it was the slowest of the crowd
         async with connected(door.url) as sender:
             await sender.send(b"POST /webhook/pr HTTP/1.1\r\nx: ")
             assert (await sender.pour_until_answered(b"a" * 4000)).status == 431

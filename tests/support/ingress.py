@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from prreview_cli.core.events import Event
 from prreview_cli.core.profile import ReviewPolicy
 from prreview_cli.hosts.github.webhook import GitHubWebhook
@@ -155,4 +157,6 @@ async def server(home: Path) -> AsyncIterator[Server]:
     finally:
         async with asyncio.timeout(60):
             await child.communicate(b"")
-    assert "Traceback" not in (home / "stderr").read_text()
+    said_on_stderr = (home / "stderr").read_text()
+    if "Traceback" in said_on_stderr:
+        pytest.fail(f"The door left a traceback:\n{said_on_stderr}")

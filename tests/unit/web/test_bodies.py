@@ -100,6 +100,13 @@ async def test_one_that_is_too_much_even_alone_is_given_up() -> None:
     assert (bodies._held, bodies._incoming) == (0, set())
 
 
+async def test_one_that_is_too_much_with_its_first_piece_is_given_up() -> None:
+    bodies = Bodies(each=1000, together=500, beside=0)
+    assert await refusal(bodies, Stream(piece(600))) is BUSY
+    assert await refusal(Bodies(each=1000, together=500, beside=501), Stream(piece(1))) is BUSY
+    assert (bodies._held, bodies._incoming) == (0, set())
+
+
 async def test_small_and_large_pieces_keep_their_order() -> None:
     sizes = [1, 5000, 3, 16384, 16383, 2, 1, 70_000, 9]
     data = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
