@@ -22,6 +22,7 @@ STEADY_S = 60.0
 then killed: that says nothing of the next one, the job that brought it about is charged for it, and the others wait."""
 HURRY_S = 5.0
 """After `drain_s`, or when hurried, the pool hands back by itself; so long later, in seconds, it is ended."""
+_LONGEST_LINE = 1 << 16
 
 
 class PoolDied(PrreviewError):
@@ -41,6 +42,7 @@ class PoolProcess:
         self._start_s = start_s
         self._drain_s = drain_s
         self._process: asyncio.subprocess.Process | None = None
+        self._said: asyncio.ReadTransport | None = None
         self._ending = self._ready = False
         self._hurried = asyncio.Event()
         self._spawning = asyncio.Lock()
@@ -61,17 +63,10 @@ class PoolProcess:
             if self._ending:
                 return
             self._ready = False
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=real_stderr(),  # it has a pump of its own, and must know whether this is a terminal
-                process_group=0,
-                env={**os.environ},
-            )
+            first = await self._spawn()
         try:
             async with asyncio.timeout(self._start_s):
-                self._ready = await _ready(self._process)
+                self._ready = _is_ready(await first)
         except TimeoutError:
             log.warning("pool_not_ready_in_time", seconds=self._start_s)
         if not self._ready:
@@ -85,7 +80,7 @@ class PoolProcess:
         while not self._ending:
             assert self._process is not None
             since = self._clock.monotonic()
-            code = await self._process.wait()
+            code = await self._exit_code()
             if self._ending:
                 return
             log.error("pool_died", pid=self._process.pid, code=code)
@@ -101,8 +96,31 @@ class PoolProcess:
         try:
             with suppress(PrreviewError):
                 await self.start()
-        except OSError as trouble:
+        except (OSError, RuntimeError) as trouble:  # a RuntimeError where there is no thread to be had to wait for the child in
             log.error("pool_not_started", reason=str(trouble))
+
+    async def _spawn(self) -> asyncio.Future[bytes]:
+        """Start the child; its first line, to come. The pipe is ours: asyncio would not say that a child has ended
+        before everybody else who inherited its standard output has, too."""
+        said, into = os.pipe()
+        try:
+            pipe, lines = await asyncio.get_running_loop().connect_read_pipe(_FirstLine, os.fdopen(said, "rb", 0))
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=into,
+                    stderr=real_stderr(),  # it has a pump of its own, and must know whether this is a terminal
+                    process_group=0,
+                    env={**os.environ},
+                )
+            except BaseException:
+                pipe.close()
+                raise
+        finally:
+            os.close(into)
+        self._said = pipe
+        return lines.first
 
     async def stop(self) -> None:
         """Let the pool drain; end it if it takes much longer than it may."""
@@ -112,7 +130,7 @@ class PoolProcess:
         if self._process is None or self._process.returncode is not None:
             return
         self._signal(signal.SIGTERM)
-        ended, hurried = asyncio.create_task(self._process.wait()), asyncio.create_task(self._hurried.wait())
+        ended, hurried = asyncio.create_task(self._exit_code()), asyncio.create_task(self._hurried.wait())
         await asyncio.wait({ended, hurried}, timeout=self._drain_s + HURRY_S, return_when=asyncio.FIRST_COMPLETED)
         if hurried.done():
             await asyncio.wait({ended}, timeout=HURRY_S)
@@ -131,7 +149,15 @@ class PoolProcess:
         assert self._process is not None
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        return await self._process.wait()
+        return await self._exit_code()
+
+    async def _exit_code(self) -> int:
+        """Wait until the child has ended."""
+        assert self._process is not None
+        code = await self._process.wait()
+        if self._said is not None:
+            self._said.close()
+        return code
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -139,10 +165,27 @@ class PoolProcess:
                 self._process.send_signal(number)
 
 
-async def _ready(process: asyncio.subprocess.Process) -> bool:
-    """Whether the child's first line says that it is ready; False if it ends instead."""
-    assert process.stdout is not None
-    line = await process.stdout.readline()
+class _FirstLine(asyncio.Protocol):
+    """The first line of what a child says, or as much of it as there is when it ends. What follows is taken and forgotten,
+    so that nobody waits for a full pipe."""
+
+    def __init__(self) -> None:
+        self.first: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._begun = b""
+
+    def data_received(self, data: bytes) -> None:
+        if not self.first.done():
+            self._begun += data
+            if b"\n" in data or len(self._begun) > _LONGEST_LINE:
+                self.first.set_result(self._begun.partition(b"\n")[0])
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if not self.first.done():
+            self.first.set_result(self._begun)
+
+
+def _is_ready(line: bytes) -> bool:
+    """Whether the child's first line says that it is ready."""
     try:
         return bool(json.loads(line)["event"] == "ready")
     except (ValueError, KeyError, TypeError):

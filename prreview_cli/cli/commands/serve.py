@@ -18,7 +18,7 @@ from prreview_cli.cli.output import print_event
 from prreview_cli.cli.pool_process import PoolProcess
 from prreview_cli.cli.running import house_of, on_signals
 from prreview_cli.cli.whereabouts import announced
-from prreview_cli.core.errors import ExitCode
+from prreview_cli.core.errors import ExitCode, PrreviewError
 from prreview_cli.core.ports.agent import AgentKind
 from prreview_cli.telemetry.systemd import Systemd
 from prreview_cli.wiring import House, cell, listeners
@@ -77,9 +77,14 @@ async def _serve(house: House, pool: PoolProcess | None, slots: int, port: int, 
         await store.check_writable()
         webhook, ops = await stack.enter_async_context(listeners(house, store, port, ops_port))
         if pool is not None:
-            await pool.start()
+            try:
+                await pool.start()
+            except PrreviewError:
+                if not received:  # else it was told to end while it started, and did
+                    raise
             stack.push_async_callback(pool.stop)
             watching = asyncio.create_task(pool.watch())
+            watching.add_done_callback(lambda _: told.set())
             stack.callback(watching.cancel)
         stack.enter_context(announced(house.state, webhook))
         print_event({"event": "ready", "webhook": webhook, "ops": ops, "workers": slots})
@@ -88,6 +93,8 @@ async def _serve(house: House, pool: PoolProcess | None, slots: int, port: int, 
         stack.callback(alive.cancel)
         await told.wait()
         if pool is not None:
+            if watching.done():
+                watching.result()  # a fault: nobody would start the pool again, so this server ends, and says why
             # Deliveries are still accepted while the pool drains: a host does not deliver again by itself.
             await pool.stop()
     return received[0] is signal.SIGINT
