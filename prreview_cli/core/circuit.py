@@ -14,6 +14,9 @@ or whose worker dies, leaves its place to the next job: the store looks whether 
 The attempts that an outage ends are not the job's fault and are not charged, with two bounds. An outage of more than a
 day is charged again, because a failure that never ends may be the job's own. And a post whose answer was lost is always
 charged, so that no number of outages leads to an unbounded number of posts.
+
+A time to wait for is a time of day. If the clock is set back behind the moment at which it was noted, it means nothing
+any more, and the service is asked.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ THRESHOLD = 3
 """Attempts in a row that end because a service is down, before it is taken for down."""
 PATIENCE = timedelta(days=1)
 """How long an outage excuses the attempts that it ends; no limit is believed for longer either."""
+SET_BACK = timedelta(minutes=1)
+"""A clock that shows less than this before something happened was read before it, and not set back. Stores know it, too."""
 
 Fence = tuple[str, int]
 """(job id, claim)."""
@@ -70,7 +75,8 @@ class Mode(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """What is known of a service. `failures` in a row; `since` when it was taken for down (None: it is not), and not
-    to be asked before `until`; `limited_until` is the service's own hint; `probe` is the job that asks for all."""
+    to be asked before `until`; `limited_until` is the service's own hint; `noted` is when one of these two was named
+    last; `probe` is the job that asks for all."""
 
     service: Service
     failures: int = 0
@@ -79,6 +85,7 @@ class Circuit:
     limited_until: datetime | None = None
     reason: str = ""
     probe: Fence | None = None
+    noted: datetime | None = None
 
     def mode(self, now: datetime) -> Mode:
         """What it lets through now."""
@@ -88,6 +95,8 @@ class Circuit:
 
     def shut_until(self, now: datetime) -> datetime | None:
         """The time before which no job is taken, if there is one still to come."""
+        if self.noted is not None and self.noted - now > SET_BACK:
+            return None
         return max((each for each in (self.until, self.limited_until) if each is not None and each > now), default=None)
 
     def told(self, now: datetime) -> str:
@@ -140,7 +149,7 @@ def after(circuit: Circuit, event: Event, now: datetime) -> Circuit:
         case Limited(reason=reason, until=until):
             ends = _whole(min(until, now + PATIENCE))
             closed = _closed(circuit, now)
-            return replace(closed, reason=reason, limited_until=max(ends, closed.limited_until or ends))
+            return replace(closed, reason=reason, limited_until=max(ends, closed.limited_until or ends), noted=_whole(now))
         case Down() if circuit.since is not None and event.fence != circuit.probe:
             return circuit
         case Down():
@@ -148,7 +157,8 @@ def after(circuit: Circuit, event: Event, now: datetime) -> Circuit:
             if failed.failures < THRESHOLD:
                 return failed
             until = now + timedelta(seconds=_rest_s(failed.failures, event))
-            return replace(failed, since=circuit.since or _whole(now), until=_whole(max(until, event.hint or until)))
+            shut = _whole(max(until, event.hint or until))
+            return replace(failed, since=circuit.since or _whole(now), until=shut, noted=_whole(now))
 
 
 def excused_until(circuit: Circuit, failure: errors.Failure, policy: Policy, now: datetime) -> datetime | None:
@@ -157,13 +167,14 @@ def excused_until(circuit: Circuit, failure: errors.Failure, policy: Policy, now
         return None
     if circuit.since is None or now - circuit.since > PATIENCE:
         return None
-    return max(circuit.until or now, now + timedelta(seconds=policy.backoff_s))
+    return max(circuit.shut_until(now) or now, now + timedelta(seconds=policy.backoff_s))
 
 
 def _closed(circuit: Circuit, now: datetime) -> Circuit:
     """No outage; a limit goes on until its time, since the service named it."""
-    limited = circuit.limited_until is not None and circuit.limited_until > now
-    return Circuit(circuit.service, limited_until=circuit.limited_until, reason=circuit.reason) if limited else Circuit(circuit.service)
+    if circuit.limited_until is None or circuit.limited_until <= now or circuit.shut_until(now) is None:
+        return Circuit(circuit.service)
+    return Circuit(circuit.service, limited_until=circuit.limited_until, reason=circuit.reason, noted=circuit.noted)
 
 
 def _rest_s(failures: int, event: Down) -> float:

@@ -158,6 +158,28 @@ async def test_a_limit_makes_every_job_wait_and_then_none(at: Bench) -> None:
     assert len([lease for lease in [await at.claim() for _ in range(3)] if lease is not None]) == 3
 
 
+async def test_a_limit_named_before_the_clock_was_set_back_holds_nobody_up(at: Bench) -> None:
+    await pushed(at)
+    await at.store.circuits.note(Service.HOST, Limited("403.", at.now + timedelta(seconds=60)), at.now)
+    at.later(-30)
+    assert await at.claim() is None, "whoever read the clock a little earlier obeys"
+    at.later(-6 * 3600)
+    assert len([lease for lease in [await at.claim() for _ in range(3)] if lease is not None]) == 3
+
+
+async def test_an_outage_noted_before_the_clock_was_set_back_is_probed_at_once(at: Bench) -> None:
+    await pushed(at)
+    await outage(at)
+    at.later(-6 * 3600)
+    probe = await at.claimed()
+    assert await at.claim() is None
+    circuit = await fail(at, probe.fence)
+    assert circuit.until == at.now + timedelta(seconds=6)
+    assert await at.claim() is None
+    at.later(6)
+    assert await at.claim() is not None
+
+
 async def test_what_is_taken_past_the_queue_obeys_too(at: Bench) -> None:
     async def take(head: str, number: int) -> object:
         return await at.jobs.take(target(head, number=number), "w1", Capacity(4), 0, 30, at.now)

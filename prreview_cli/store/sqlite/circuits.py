@@ -51,8 +51,8 @@ def _note(db: sqlite3.Connection, service: Service, event: Event, now: datetime)
 def _read(db: sqlite3.Connection, service: Service) -> Circuit:
     row = one(db, _SQL["circuit"], {"service": service.value})
     probe = None if row["probe_job"] is None else (job_id(row["probe_job"]), int(row["probe_claim"]))
-    since, until, limited = (maybe_moment(row[name]) for name in ("since", "until", "limited_until"))
-    return Circuit(service, row["failures"], since, until, limited, row["reason"], probe)
+    since, until, limited, noted = (maybe_moment(row[name]) for name in ("since", "until", "limited_until", "noted"))
+    return Circuit(service, row["failures"], since, until, limited, row["reason"], probe, noted)
 
 
 def _row(circuit: Circuit) -> dict[str, Any]:
@@ -63,6 +63,7 @@ def _row(circuit: Circuit) -> dict[str, Any]:
         "since": _millis(circuit.since),
         "until": _millis(circuit.until),
         "limited_until": _millis(circuit.limited_until),
+        "noted": _millis(circuit.noted),
         "reason": plain(circuit.reason),
         "probe_job": None if claim is None else row_id(job),
         "probe_claim": claim,

@@ -6,7 +6,7 @@ SELECT * FROM circuit WHERE service = :service;
 -- name: keep
 UPDATE circuit SET
     failures = :failures, since = :since, until = :until, limited_until = :limited_until, reason = :reason,
-    probe_job = :probe_job, probe_claim = :probe_claim
+    noted = :noted, probe_job = :probe_job, probe_claim = :probe_claim
 WHERE service = :service;
 
 -- name: probe

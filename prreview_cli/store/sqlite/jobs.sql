@@ -81,7 +81,7 @@ SELECT EXISTS (SELECT 1 FROM job WHERE state = 'scheduled' AND due <= :now)
     OR EXISTS (SELECT 1 FROM job INDEXED BY job_set_back WHERE state = 'scheduled' AND updated > :now) AS scheduled
 WHERE (SELECT count(*) FROM job WHERE state = 'running') < :reviews
   AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
-  AND NOT EXISTS (SELECT 1 FROM barrier WHERE until > :now OR probed);
+  AND NOT EXISTS (SELECT 1 FROM barrier WHERE (until > :now AND noted <= :now + 60000) OR probed);
 
 -- name: set_back
 -- The clock was set back behind the beginning of these waits: they begin anew, so that none lasts longer than it should.
@@ -132,7 +132,7 @@ UPDATE job SET
 WHERE id = :id
   AND (SELECT count(*) FROM job WHERE state = 'running') < :reviews
   AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
-  AND NOT EXISTS (SELECT 1 FROM barrier WHERE until > :now OR probed)
+  AND NOT EXISTS (SELECT 1 FROM barrier WHERE (until > :now AND noted <= :now + 60000) OR probed)
 RETURNING *;
 
 -- name: take
@@ -147,7 +147,7 @@ WHERE id = :id AND state IN ('queued', 'scheduled')
   AND NOT EXISTS (SELECT 1 FROM job AS held
                   WHERE held.state = 'running' AND held.repository_id = job.repository_id AND held.number = job.number)
   AND NOT EXISTS (SELECT 1 FROM pause WHERE until IS NULL OR until > :now)
-  AND NOT EXISTS (SELECT 1 FROM barrier WHERE until > :now OR probed)
+  AND NOT EXISTS (SELECT 1 FROM barrier WHERE (until > :now AND noted <= :now + 60000) OR probed)
 RETURNING *;
 
 -- name: turn

@@ -104,6 +104,17 @@ def test_a_limit_bars_until_the_time_that_was_named_and_an_answer_does_not_lift_
     assert after(circuit, Up(), until) == CLOSED
 
 
+@pytest.mark.parametrize("event", [down(), Limited("429.", NOW + timedelta(minutes=5))])
+def test_a_clock_that_is_set_back_takes_the_meaning_from_every_time(event: Event) -> None:
+    circuit, before = after(opened(failures=THRESHOLD - 1), event, NOW), NOW - timedelta(hours=5)
+    assert circuit.shut_until(NOW - timedelta(seconds=30)) is not None, "it was read a little earlier"
+    assert circuit.shut_until(before) is None
+    assert circuit.mode(before) is (Mode.HALF_OPEN if circuit.since else Mode.CLOSED)
+    assert after(circuit, Up(), before) == CLOSED
+    known = excused_until(circuit, errors.ModelOverloaded("529."), POLICY, before)
+    assert known in {None, before + timedelta(seconds=POLICY.backoff_s)}
+
+
 def test_no_limit_is_believed_for_longer_than_a_day() -> None:
     assert after(CLOSED, Limited("429.", NOW + timedelta(days=400)), NOW).limited_until == NOW + PATIENCE
 
