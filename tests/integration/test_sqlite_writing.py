@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import threading
@@ -234,6 +235,39 @@ async def test_a_commit_that_fails_is_told_to_every_member(at: Watched) -> None:
     assert {type(outcome) for outcome in outcomes} == {StoreUnusable}
     assert seen_by_others(at.database.path, "SELECT count(*) FROM job") == [(0,)]
     assert (await at.push("a")).status is AnswerStatus.QUEUED
+
+
+async def test_a_dead_worker_whose_rescue_could_not_be_stored_is_still_known_to_be_dead(at: Watched) -> None:
+    other = await opened_sqlite(at.database.path)
+    await other.pools.beat(Beat("w9", 1, 1, NOON, 0))
+    await at.pushed("a")
+    assert await other.jobs.claim("w9", Capacity(4), 30, NOON) is not None
+    await other.close()
+
+    go = at.hold_writer()
+    failing = asyncio.ensure_future(at.jobs.rescue(5, at.now))
+    await until(lambda: at.database._writer._inbox.qsize() == 1)
+    ends_the_transaction = at.database.submit(lambda db: db.execute("ROLLBACK"))
+    go.set()
+    outcomes = await asyncio.gather(failing, ends_the_transaction, return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {StoreUnusable}
+    assert len(await at.jobs.rescue(5, at.now)) == 1
+    assert list(at.database.path.with_name("q.db.workers").iterdir()) == []
+
+
+async def test_a_lock_file_for_which_there_is_no_room_is_said_in_a_sentence_and_not_kept_open(
+    at: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        with pytest.raises(StoreUnusable, match="No space left on device"):
+            await at.store.pools.beat(Beat("w1", 1, 1, NOON, 0))
+    await at.store.pools.beat(Beat("w1", 1, 1, NOON, 0))
+    assert len(await at.store.pools.alive(NOON)) == 1
 
 
 async def test_a_lock_that_is_not_given_up_is_told_after_the_time_out(at: Watched) -> None:

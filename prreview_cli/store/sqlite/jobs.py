@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from prreview_cli.core.durations import Durations
 from prreview_cli.core.errors import StoreUnusable
@@ -91,15 +92,16 @@ class SqliteJobs:
         over = self._observer.over(signs)
         if not any_dead and not over:
             return []
-        return await self._database.write(lambda db: self._rescue(db, over, max_attempts, millis(now)))
+        rescued, dead = await self._database.write(lambda db: self._rescue(db, over, max_attempts, millis(now)))
+        self._liveness.bury(dead)  # not before the commit: should it fail, their files still say at once that they are dead
+        return rescued
 
-    def _rescue(self, db: sqlite3.Connection, over: frozenset[Sign], max_attempts: int, now: int) -> list[Job]:
+    def _rescue(self, db: sqlite3.Connection, over: frozenset[Sign], max_attempts: int, now: int) -> tuple[list[Job], frozenset[Path]]:
         dead = self._liveness.dead()
         workers = {worker for worker in lookups.workers(db) if self._liveness.is_of(worker, dead)}
         rescued = endings.rescue(db, workers, over, max_attempts, now)
         lookups.forget(db, workers)
-        self._liveness.bury(dead)
-        return rescued
+        return rescued, dead
 
     async def cancel(self, job_id: str, reason: str, now: datetime) -> Job | None:
         return await self._database.write(lambda db: endings.cancel(db, job_id, reason, millis(now)), durable=True)

@@ -32,11 +32,17 @@ class Liveness:
         path = self._path(worker)
         if path in self._held:
             return
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        for _ in range(_TRIES):
-            if self._take(path, worker):
-                return
-            threading.Event().wait(0.01)  # somebody is having a look at it, or has just removed it
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            for _ in range(_TRIES):
+                if self._take(path, worker):
+                    return
+                threading.Event().wait(0.01)  # somebody is having a look at it, or has just removed it
+        except OSError as error:
+            raise StoreUnusable(
+                f"The lock file of a worker cannot be made in {self._folder}: {error.strerror or error}.",
+                remedy="Make room on its disk, and see that the folder belongs to the user that runs prreview.",
+            ) from error
         raise StoreUnusable(f"Another live process is the worker {worker!r} already.", remedy="Give each worker a name of its own.")
 
     def let_go(self, worker: str) -> None:
@@ -76,7 +82,9 @@ class Liveness:
                 return True
         except BlockingIOError:
             pass
-        os.close(descriptor)
+        finally:
+            if path not in self._held:
+                os.close(descriptor)
         return False
 
     def _is_dead(self, path: Path) -> bool:
