@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -90,18 +91,20 @@ class Upstream:
         """Make one call and hand the answer to `sink` as it comes, once it has begun well.
 
         BudgetReached or DayBudgetReached (raised) if a cap could be exceeded; then nothing is sent.
-        What was sent is settled in any case, by cancellation too.
+        What was sent is settled in any case, by cancellation too, and what was reserved for nothing is given back.
         """
         most = worst_case(most_input_tokens(call.body, account.measured), call.max_tokens, self._prices)
-        reservation = await self._reserve(account.lease, most)
+        reserving = asyncio.create_task(self._reserve(account.lease, most))
+        try:
+            reservation = await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            await self._surely(self._give_back(reserving))
+            raise
         attempt = Attempt(Reading())
         try:
             await self._send(call, attempt, sink)
         finally:
-            settling = asyncio.create_task(self._settle(account, reservation, most, call, attempt))
-            self._settling.add(settling)
-            settling.add_done_callback(self._settling.discard)
-            await asyncio.shield(settling)
+            await self._surely(self._settle(account, reservation, most, call, attempt))
         return attempt
 
     async def close(self) -> None:
@@ -109,6 +112,18 @@ class Upstream:
         if self._settling:
             await asyncio.wait(set(self._settling))
         await self._client.aclose()
+
+    async def _surely(self, work: Coroutine[None, None, None]) -> None:
+        """Let it end, whoever is cancelled meanwhile."""
+        settling = asyncio.create_task(work)
+        self._settling.add(settling)
+        settling.add_done_callback(self._settling.discard)
+        await asyncio.shield(settling)
+
+    async def _give_back(self, reserving: asyncio.Task[str]) -> None:
+        """The caller was cancelled while it reserved: nothing was sent."""
+        with suppress(errors.PrreviewError):  # then nothing was reserved either
+            await self._spend.settle(await reserving, Usage(), None, self._clock.now())
 
     async def _reserve(self, lease: Lease | None, usd: float) -> str:
         now = self._clock.now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -125,6 +126,27 @@ async def test_what_was_never_sent_or_was_refused_costs_nothing():
     async with scripted_model([error(401, "authentication_error", "no")]) as model, running(model.base_url) as rig, rig.grant() as grant:
         await post(grant)
     assert rig.book.settled == [("1", Usage(model_calls=1), 401)]
+
+
+async def test_what_was_reserved_for_a_call_that_is_revoked_before_it_is_sent_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, written = asyncio.Event(), asyncio.Event()
+    async with scripted_model([message(says("hi"))]) as model, running(model.base_url) as rig, rig.grant() as grant:
+        reserve = rig.book.reserve
+
+        async def slowly(*how: Any) -> str:
+            asked.set()
+            await written.wait()
+            return await reserve(*how)
+
+        monkeypatch.setattr(rig.book, "reserve", slowly)
+        posting = asyncio.create_task(post(grant))
+        await asyncio.wait_for(asked.wait(), 5)
+        grant.revoke()
+        written.set()
+        await grant.settled(5)
+        await asyncio.gather(posting, return_exceptions=True)
+    assert model.requests == []
+    assert rig.book.settled == [("1", Usage(), None)]
 
 
 async def test_closing_the_gateway_settles_what_was_under_way():
