@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -98,7 +99,8 @@ class Foreground:
                 await self._pause()
         finally:
             beating.cancel()
-            await self.store.pools.leave(self.pulse.worker)
+            with suppress(errors.StoreUnusable):  # what the review came to is known, and may stand on the host
+                await self.store.pools.leave(self.pulse.worker)
 
     async def _expect_closed(self) -> None:
         """Wait out a circuit that is shut for a little while; CircuitOpen if it is for longer."""

@@ -73,8 +73,8 @@ class Hold:
         renewed = self.clock.monotonic()
         trouble = Trouble(log, "lease_not_renewed", self.clock, WATCH_S)
         while True:
-            await self.store.changed(min(WATCH_S, self.lease_s / 3))
             try:
+                await self.store.changed(min(WATCH_S, self.lease_s / 3))
                 if (asked := self.clock.monotonic()) - renewed >= self.lease_s / 3:
                     standing = await self.store.jobs.renew(self.lease, self.lease_s)
                     renewed = asked  # from before it was signed: an observer counts from later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,8 @@ KEEP_PAID_DAYS = 365
 
 @dataclass(slots=True)
 class Janitor:
-    """Runs beside a pool; several may run on one queue. `forget` deletes what else is older than a time: the logs."""
+    """Runs beside a pool; several may run on one queue. `forget` deletes what else is older than a time: the logs.
+    It may block, and is called in a thread."""
 
     environment: str
     store: Store
@@ -37,16 +39,17 @@ class Janitor:
     forget: Callable[[datetime], object]
 
     async def run(self) -> None:
-        """Go round until cancelled."""
-        pruned: float | None = None
-        trouble = Trouble(log, "round_missed", self.clock, ROUND_S)
+        """Go round until cancelled. To delete much takes minutes, and no job of a dead worker waits for that."""
+        async with asyncio.TaskGroup() as rounds:
+            rounds.create_task(self._rounds(self.rescue, ROUND_S, "round_missed"))
+            rounds.create_task(self._rounds(self.prune, PRUNE_EVERY_S, "pruning_missed"))
+
+    async def _rounds(self, work: Callable[[], Awaitable[None]], every_s: float, missed: str) -> None:
+        trouble = Trouble(log, missed, self.clock, ROUND_S)
         while True:
-            wait = ROUND_S
+            wait = every_s
             try:
-                await self.rescue()
-                if pruned is None or self.clock.monotonic() - pruned >= PRUNE_EVERY_S:
-                    await self.prune()
-                    pruned = self.clock.monotonic()
+                await work()
                 trouble.over()
             except StoreUnusable as unusable:
                 wait = trouble.met(unusable)
@@ -66,7 +69,10 @@ class Janitor:
         await self._prune(self.store.jobs.prune, before)
         await self._prune(self.store.reviews.prune, paid_before)
         await self._prune(self.store.spend.prune, paid_before)
-        self.forget(before)
+        try:
+            await asyncio.to_thread(self.forget, before)  # another process may be at it, and hold it up
+        except OSError as trouble:
+            log.warning("not_forgotten", reason=str(trouble))
 
     async def _prune(self, step: Callable[[datetime, int], Awaitable[int]], before: datetime) -> None:
         while await step(before, PRUNE_STEP) >= PRUNE_STEP:

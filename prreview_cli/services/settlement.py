@@ -53,8 +53,15 @@ class Settlement:
         verdict = retry.decide(failure, lease.job.attempts, self.policy, self.clock.now(), self.chance, excused_until)
         log.warning("attempt_failed", job=lease.job.id, kind=failure.kind, reason=str(failure))
         if verdict.pause is not None:
-            await self.kill_switch.trip(failure)
+            await self._trip(failure)
         return verdict.outcome
+
+    async def _trip(self, failure: errors.Failure) -> None:
+        """A pause that cannot be written is made up for by whoever takes the job next; the job is given back all the same."""
+        try:
+            await self.kill_switch.trip(failure)
+        except errors.StoreUnusable as trouble:
+            log.error("pause_not_stored", reason=str(trouble))
 
     async def _excused_until(self, lease: Lease, failure: errors.Failure) -> datetime | None:
         try:

@@ -55,14 +55,24 @@ class Crew:
         ready()
         # The agent's library takes a second to import: in a thread, while nothing waits for it yet.
         warming = asyncio.to_thread(self.warm)
-        beside = [asyncio.create_task(work) for work in (self.janitor.run(), self.pulse.run(), warming)]
+        *keeping, _ = beside = [asyncio.create_task(work) for work in (self.janitor.run(), self.pulse.run(), warming)]
+        for task in keeping:
+            task.add_done_callback(self._end_with)
         try:
             await self.pool.run()
+            for task in keeping:
+                if task.done():
+                    task.result()
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await self.pulse.pools.leave(self.pulse.worker)
+
+    def _end_with(self, task: asyncio.Task[None]) -> None:
+        """Nobody goes on without what rescues and beats beside him: the pool drains, and whoever started it starts another."""
+        if not task.cancelled():
+            self.pool.end()
 
 
 @asynccontextmanager

@@ -100,6 +100,14 @@ async def test_a_head_is_reviewed_posted_and_told_with_its_review(bench: Bench) 
     assert (await bench.job()).state is State.POSTED
 
 
+async def test_a_review_that_stands_is_told_though_the_database_can_be_used_no_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def locked(_: str) -> None:
+        raise errors.StoreUnusable("The database is locked.")
+
+    monkeypatch.setattr(bench.store.pools, "leave", locked)
+    assert (await bench.review()).review_id == "100"
+
+
 async def test_what_another_try_may_mend_is_tried_again_under_the_same_hold(bench: Bench) -> None:
     bench.gateway.failures = [errors.ModelOverloaded("Overloaded."), errors.ModelUnreachable("Reset.")]
     result = await bench.review()

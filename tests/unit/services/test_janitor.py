@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
+
+import pytest
 
 from prreview_cli.core.events import Delivery, Ignore
 from prreview_cli.core.job import AttemptCost, Dead, Posted, State
 from prreview_cli.core.ports.alerts import AlertKind
 from prreview_cli.core.ports.store import Capacity, Caps
-from prreview_cli.services.janitor import PRUNE_STEP, Janitor
+from prreview_cli.services.janitor import PRUNE_EVERY_S, PRUNE_STEP, Janitor
 from prreview_cli.store.memory import MemoryStore
 from support.clocks import FakeClock, ImpatientClock
 from support.fakes import TARGET, FakeAlerts
+from support.processes import until
 from support.stores import REVIEW
 
 
@@ -87,3 +91,40 @@ async def test_much_is_deleted_in_small_steps_with_a_rest_between_them() -> None
 
     assert await store.jobs.prune(clock.now(), 10) == 0
     assert clock.slept == [0.1, 0.1]
+
+
+async def test_a_dead_workers_job_does_not_wait_until_all_that_is_old_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, never = FakeClock(), asyncio.Event()
+    store = MemoryStore(clock=clock)
+    await store.jobs.request(TARGET, 0, clock.now())
+    await store.jobs.claim("w1", Capacity(1), 30, clock.now())
+
+    async def much(*_: object) -> int:
+        await never.wait()
+        return 0
+
+    monkeypatch.setattr(store.jobs, "prune", much)
+    running = asyncio.create_task(janitor(clock, store, FakeAlerts()).run())
+    for _ in range(40):
+        await clock.advance(1.0)
+    [job] = await store.jobs.list([], None)
+    running.cancel()
+    await asyncio.wait({running})
+    assert (job.state, job.failure) == (State.DEAD, "worker_died")
+
+
+async def test_what_cannot_be_forgotten_now_ends_no_round() -> None:
+    clock, tries = FakeClock(), list[datetime]()
+
+    def refused(before: datetime) -> None:
+        tries.append(before)
+        raise PermissionError("It belongs to another user.")
+
+    keeper = Janitor("test", MemoryStore(clock=clock), FakeAlerts(), clock, max_attempts=1, keep_days=30, forget=refused)
+    running = asyncio.create_task(keeper.run())
+    await until(lambda: PRUNE_EVERY_S in clock.slept)
+    await clock.advance(PRUNE_EVERY_S)
+    await until(lambda: len(tries) == 2)
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait({running})

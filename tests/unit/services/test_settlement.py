@@ -164,6 +164,22 @@ async def test_a_limit_that_names_no_time_holds_everybody_back_for_a_minute(benc
     assert await bench.claim() is not None
 
 
+async def test_a_job_is_given_back_uncharged_though_its_pause_could_not_be_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> bool:
+        raise errors.StoreUnusable("There is no room left.")
+
+    [lease] = await bench.held(1)
+    with monkeypatch.context() as disk:
+        disk.setattr(bench.store.switches, "pause", full)
+        job = await bench.end(lease, errors.ModelKeyRejected("401."))
+    assert (job.state, job.attempts) == (State.QUEUED, 0)
+
+    again = await bench.claim()
+    assert again is not None
+    await bench.end(again, errors.ModelKeyRejected("401."))
+    assert await bench.store.switches.paused(bench.clock.now()) is not None
+
+
 async def test_a_spent_budget_of_writes_gives_the_job_back_until_there_is_room(bench: Bench) -> None:
     turn = bench.clock.now() + timedelta(seconds=50)
     [lease] = await bench.held(1)
