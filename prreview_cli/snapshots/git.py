@@ -113,7 +113,7 @@ class Git:
         except TimeoutError:
             raise SnapshotFailed(f"git {arguments[0]} took longer than {timeout_s:g} s.") from None
         if done.returncode and not done.truncated:
-            if done.returncode < 0 or b"ut of memory" in done.stderr:
+            if out_of_memory(done):
                 raise SnapshotTooLarge(
                     f"git {arguments[0]} ran out of memory ({self.memory_bytes} bytes) or of stack: too many files, or too deep."
                 )
@@ -129,6 +129,11 @@ class Git:
             numbered[f"GIT_CONFIG_VALUE_{number}"] = value
         ours = {"GIT_DIR": str(self.folder), "HOME": str(self.folder), "GIT_ALLOW_PROTOCOL": protocols}
         return environment({**_ENVIRONMENT, **ours, **numbered})
+
+
+def out_of_memory(done: Completed) -> bool:
+    """Whether git was killed, or ended because it may not have more memory (its own wrapper.c says so in two ways)."""
+    return done.returncode < 0 or b"ut of memory" in done.stderr or b"over limit" in done.stderr
 
 
 async def folder_bytes(folder: Path) -> int:

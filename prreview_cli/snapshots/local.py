@@ -10,6 +10,7 @@ the two names mean, what their merge base is, what the head's commit says, and w
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -95,19 +96,19 @@ class LocalSnapshots:
 
     async def _borrow(self, git: Git) -> None:
         done = await self._clone.read("rev-parse", "--git-path", "objects", timeout_s=self._limits.read_s, max_bytes=_LINE)
-        objects = (self._clone.folder / done.stdout.decode().rstrip("\n")).resolve()
+        objects = (self._clone.folder / os.fsdecode(done.stdout).rstrip("\n")).resolve()
         if "\n" in str(objects):
             raise SnapshotFailed("The path of the clone has a line break in it.", remedy="Move the clone.")
         info = git.folder / "objects" / "info"
         info.mkdir(mode=0o700)
-        (info / "alternates").write_text(f"{objects}\n")
+        (info / "alternates").write_bytes(os.fsencode(f"{objects}\n"))
 
 
 def _git_dir(path: Path) -> Path:
     """Where git keeps what it knows of the clone at `path`; looked up there alone, and not in the folders above."""
     inside = path / ".git"
     if inside.is_file():  # a linked worktree or a submodule
-        said = inside.read_text(errors="replace")[:_LINE].removeprefix("gitdir:").strip()
+        said = os.fsdecode(inside.read_bytes()[:_LINE]).removeprefix("gitdir:").strip()
         inside = (path / said).resolve()
     for folder in (inside, path):
         if (folder / "HEAD").is_file():

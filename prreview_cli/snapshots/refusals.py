@@ -14,6 +14,7 @@ from prreview_cli.core import errors
 
 _TOO_MUCH = 300
 
+_ADDRESS = re.compile(r"'https?://[^']*'")
 _NOT_FOUND = re.compile(r"repository '[^']*' not found|returned error: 404")
 _LOGIN = re.compile(r"Authentication failed|could not read (Username|Password)|terminal prompts disabled|returned error: 401")
 _FORBIDDEN = re.compile(r"returned error: 403")
@@ -41,7 +42,7 @@ def missing_ref(stderr: bytes) -> str | None:
 
 def failure(stderr: bytes, repository: str, *, with_token: bool, redact: Callable[[str], str]) -> errors.Failure:
     """The failure that this fetch ended in."""
-    text = _plain(stderr)
+    text = _ADDRESS.sub("''", _plain(stderr))  # a repository may be called anything, openssl too
     said = redact(_plain(stderr, remote=True))[-_TOO_MUCH:]
     if _LOGIN.search(text):
         if with_token:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from prreview_cli.core.ports.snapshots import ContentError, Match, Revision
 from prreview_cli.core.review import Side
 from prreview_cli.snapshots import Limits
 from prreview_cli.snapshots.git import _INFO_ATTRIBUTES
+from prreview_cli.snapshots.snapshot import GitSnapshot
 from support.git_repos import EXECUTABLE, LINK, SUBMODULE, GitServer, git, serving
 from support.snapshots import TOKEN, opened
 
@@ -151,7 +153,7 @@ async def test_a_pattern_that_is_none_is_told(server, scratch, pattern):
             await snapshot.search(pattern, None, HEAD)
 
 
-@pytest.mark.parametrize("pattern", ["", "a\nb", "a\0", "x" * 2_000])
+@pytest.mark.parametrize("pattern", ["", "a\nb", "a\0", "x" * 2_000, "a\ud800", "\udcff"])
 async def test_a_pattern_that_no_line_can_match_is_told(server, scratch, pattern):
     async with opened(server, scratch, {"a": b"1\n"}, {"a": b"2\n"}) as snapshot:
         with pytest.raises(ContentError, match="pattern"):
@@ -180,6 +182,21 @@ async def test_matches_are_bounded_and_large_files_are_not_searched(server, scra
         assert {match.path for match in found} == {"line", "many"}
         assert len(found) == 500
         assert len(found[0].text) == 1_000
+
+
+async def test_large_files_of_endless_names_stop_no_search(server, scratch):
+    head = {"a": b"needle\n", "!" * 140_000: b"x" * 20_000, **{f"{number:04}{'n' * 2_200}": b"x" * 20_000 for number in range(1_100)}}
+    async with opened(server, scratch, {"a": b"1\n"}, head, SMALL) as snapshot:
+        assert await snapshot.search("needle", "a", HEAD) == [Match("a", 1, "needle")]
+
+
+async def test_a_search_that_memory_does_not_suffice_for_is_told_and_ends_no_review(server, scratch):
+    head = {"a": b"needle\n", b"caf\xe9": b"\n" * (80 << 20)}  # no name to leave it out by
+    async with opened(server, scratch, {"a": b"1\n"}, head, SMALL) as snapshot:
+        assert isinstance(snapshot, GitSnapshot)
+        snapshot.git = replace(snapshot.git, memory_bytes=64 << 20)
+        with pytest.raises(ContentError, match="ran out of memory"):
+            await snapshot.search("needle", None, HEAD)
 
 
 # -- what a hostile tree may do to the diff ----------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ async def test_a_linked_worktree_and_a_bare_clone_are_read_alike(clone: Path, tm
     git(clone, "worktree", "add", "-q", str(tmp_path / "linked"), "topic")
     git(tmp_path, "clone", "-q", "--bare", str(clone), "bare.git")
     for folder in (tmp_path / "linked", tmp_path / "bare.git"):
+        snapshots = LocalSnapshots(folder, tmp_path / "scratch")
+        async with snapshots.open(await _wanted(snapshots, "main..topic")) as snapshot:
+            assert len(snapshot.diff.files) == 2
+
+
+async def test_a_clone_may_lie_in_a_folder_whose_name_is_not_utf8(clone: Path, tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    clone.rename(place)
+    linked = tmp_path / os.fsdecode(b"linked\xe9")
+    git(place, "worktree", "add", "-q", str(linked), "topic")
+    for folder in (place, linked):
         snapshots = LocalSnapshots(folder, tmp_path / "scratch")
         async with snapshots.open(await _wanted(snapshots, "main..topic")) as snapshot:
             assert len(snapshot.diff.files) == 2

@@ -26,6 +26,7 @@ def failure(*lines: str, with_token: bool = True) -> errors.Failure:
         (f"fatal: unable to access '{URL}': server certificate verification failed. CAfile: none CRLfile: none", errors.HostUnreachable),
         ("error: RPC failed; curl 56 GnuTLS recv error (-9)\nfatal: early EOF", errors.HostUnreachable),
         (f"fatal: unable to access '{URL}': The requested URL returned error: 301", errors.SnapshotFailed),
+        ("fatal: unable to access 'https://github.com/octo/openSSL-TLS/': The requested URL returned error: 400", errors.SnapshotFailed),
         ("fatal: pack has bad object at offset 12", errors.SnapshotFailed),
         ("", errors.SnapshotFailed),
     ],
