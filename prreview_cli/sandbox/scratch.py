@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LOCK = "owner"
@@ -28,7 +30,7 @@ def scratch(root: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         if lock is not None:
             os.close(lock)
         remove_abandoned(root)
@@ -56,8 +58,60 @@ def _remove_abandoned(root: Path) -> None:
     for folder in root.iterdir():
         if folder.is_symlink() or not folder.is_dir() or (lock := _locked(folder)) is None:
             continue
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         os.close(lock)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder and all beneath it, following no link, whatever a child made of it. What cannot go stays, without an error.
+
+    `rmtree` stops at a folder that its owner may not enter, and at some 1,000 folders in each other it raises.
+    """
+    with suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if sys.platform == "linux" and folder.exists():
+        with suppress(OSError):
+            _take_apart(folder)
+
+
+def _take_apart(folder: Path) -> None:
+    """Empty each folder beneath at the top, where it is moved: so it may lie as deep as it likes."""
+    with _opened(str(folder)) as top:
+        waiting = _emptied(top, top)
+        while waiting:
+            name = waiting.pop()
+            with _opened(name, top) as here:
+                waiting += _emptied(here, top)
+            os.rmdir(name, dir_fd=top)
+    folder.rmdir()
+
+
+def _emptied(here: int, top: int) -> list[str]:
+    """Remove the files of a folder, and move its folders to the top, under the new names that are returned."""
+    moved = []
+    for entry in list(os.scandir(here)):
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.name, dir_fd=here)
+            continue
+        with _opened(entry.name, here):  # for the right to write in it, without which it cannot be moved
+            moved.append(secrets.token_hex(16))
+        os.rename(entry.name, moved[-1], src_dir_fd=here, dst_dir_fd=top)
+    return moved
+
+
+@contextmanager
+def _opened(name: str, within: int | None = None) -> Iterator[int]:
+    """A folder and no link, opened with all rights of its owner: by its descriptor, so that nothing takes its place meanwhile."""
+    place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=within)
+    try:
+        os.chmod(f"/proc/self/fd/{place}", 0o700)  # noqa: PTH101 - a descriptor's place
+        opened = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place)
+    finally:
+        os.close(place)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
 
 
 def _locked(folder: Path) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Collection
 from contextlib import suppress
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from prreview_cli.sandbox import FILES, NETWORK, Confinement, Enclosure, Handover, ProgramFile
 from prreview_cli.sandbox.child import kill_group
+from prreview_cli.sandbox.scratch import remove
 from prreview_cli.telemetry import logger
 
 _log = logger("agent")
@@ -46,7 +46,7 @@ class JobFolder:
         self.kill()
         if self.handover is not None:
             self.handover.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
         if self.path.exists():
             _log.warning("job_folder_left", path=str(self.path))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prreview_cli.sandbox.scratch import remove_abandoned, scratch
+from support.folders import nested
 
 KEEPS_A_FOLDER = """
 import sys
@@ -72,6 +73,26 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     with scratch(root):
         pass
     assert (outside / "kept").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is a child that would do so confined")
+def test_a_folder_that_a_child_locked_or_made_endlessly_deep_is_removed_and_no_link_in_it_followed(tmp_path: Path) -> None:
+    kept, root = tmp_path / "kept", tmp_path / "scratch"
+    kept.mkdir(mode=0o755)
+    (kept / "file").write_text("text")
+    with scratch(root) as folder:
+        locked = folder / "locked"
+        (locked / "inner").mkdir(parents=True)
+        (locked / "inner" / "file").write_text("canary")
+        (locked / "inner" / "link").symlink_to(kept)
+        (locked / "inner").chmod(0)
+        locked.chmod(0o500)
+        theirs = root / "of-a-killed-process"
+        theirs.mkdir()
+        nested(theirs, 1_000, kept)
+    assert list(root.iterdir()) == []
+    assert (kept / "file").read_text() == "text"
+    assert kept.stat().st_mode & 0o777 == 0o755
 
 
 def test_an_error_inside_still_removes_the_folder(tmp_path: Path) -> None:
