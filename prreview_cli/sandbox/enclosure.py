@@ -29,13 +29,19 @@ _SCM_RIGHTS = 1
 _BACKLOG = 16
 
 _PR_CAPBSET_DROP, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 24, 22, 2
-_LD, _JEQ, _JGE, _RET = 0x20, 0x15, 0x35, 0x06  # words of classic BPF, see linux/bpf_common.h
+_LD, _JEQ, _JGT, _JGE, _RET = 0x20, 0x15, 0x25, 0x35, 0x06  # words of classic BPF, see linux/bpf_common.h
 _NR, _ARCH, _ARGUMENT_0 = 0, 4, 16  # places in struct seccomp_data, little-endian
 _ALLOW, _KILL, _EPERM, _ENOSYS = 0x7FFF_0000, 0x8000_0000, 0x0005_0001, 0x0005_0026
 _X32 = 0x4000_0000
 _IO_URING_SETUP = 425
 _MACHINES = {"x86_64": (0xC000_003E, 41, 155), "aarch64": (0xC000_00B7, 198, 41)}
 """For each machine: how seccomp names it, and the numbers of socket(2) and pivot_root(2)."""
+
+_SHARED = {"x86_64": ((29, 31), (64, 71), (220, 220), (240, 245), (248, 250)), "aarch64": ((180, 197), (217, 219))}
+"""The first and last numbers of the calls for what the processes of one user share without a file or a socket: shared
+memory, semaphores and queues (sysvipc(7), mq_overview(7)), and the session's keys (keyrings(7)), handed down as they are."""
+
+_SESSION_KEYRING, _SHM_INFO = -3, 14
 
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 
@@ -61,7 +67,7 @@ def enter(reach: list[tuple[str, str]], *, root: str, port: int, handover: str) 
     _build(root, reach)
     _move_into(root, here, machine[2])
     _drop_capabilities()
-    _refuse_other_networks(machine[0], machine[1])
+    _refuse_other_ways(machine[0], machine[1], _SHARED[kind])
 
 
 def _checked(result: int, told: str) -> None:
@@ -156,14 +162,16 @@ def _drop_capabilities() -> None:
         _checked(-1, "the capabilities stay")
 
 
-def _refuse_other_networks(machine: int, socket: int) -> None:
+def _refuse_other_ways(machine: int, socket: int, shared: tuple[tuple[int, int], ...]) -> None:
     """Not every family of sockets has namespaces: a virtual machine's way to its host (AF_VSOCK) has none. So there are
-    sockets of IP and unix alone, and no io_uring, which would open sockets past this filter."""
+    sockets of IP and unix alone, and no io_uring, which would open sockets past this filter. Nor may the calls be made
+    whose numbers are `shared`: a namespace would hold all but the keys, and units and containers would have to allow it."""
     families = (_AF_UNIX, _AF_INET, _AF_INET6)
     program = [
         *(_word(_LD, _ARCH), _word(_JEQ, machine, 1, 0), _word(_RET, _KILL)),
         *(_word(_LD, _NR), _word(_JGE, _X32, 0, 1), _word(_RET, _EPERM)),
         *(_word(_JEQ, _IO_URING_SETUP, 0, 1), _word(_RET, _ENOSYS)),
+        *(word for first, last in shared for word in (_word(_JGE, first, 0, 2), _word(_JGT, last, 1, 0), _word(_RET, _EPERM))),
         *(_word(_JEQ, socket, 1, 0), _word(_RET, _ALLOW)),
         _word(_LD, _ARGUMENT_0),
         *(_word(_JEQ, family, len(families) - number, 0) for number, family in enumerate(families)),
@@ -184,7 +192,7 @@ def _word(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 def knock(addresses: list[str]) -> None:
     """Try each, write to standard output those that opened, and end. `tcp:PORT` and `udp:PORT` of 127.0.0.1,
-    `unix:PATH`, `abstract:NAME`, `family:NUMBER` of sockets, `file:PATH`."""
+    `unix:PATH`, `abstract:NAME`, `family:NUMBER.KIND` of sockets, `file:PATH`; `keys:` of the session, shared `memory:`."""
     for address in addresses:
         kind, _, place = address.partition(":")
         try:
@@ -200,7 +208,11 @@ def _try(kind: str, place: str) -> None:
         os.close(os.open(place, os.O_RDONLY))
         return
     if kind == "family":
-        _socket.socket(int(place), _socket.SOCK_DGRAM).close()
+        number, _, sort = place.partition(".")
+        _socket.socket(int(number), int(sort)).close()
+        return
+    if kind in {"keys", "memory"}:
+        _ask(kind)
         return
     internet = kind in {"tcp", "udp"}
     tried = _socket.socket(_AF_INET if internet else _AF_UNIX, _socket.SOCK_DGRAM if kind == "udp" else _socket.SOCK_STREAM)
@@ -211,5 +223,17 @@ def _try(kind: str, place: str) -> None:
         tried.connect(("127.0.0.1", int(place)) if internet else "\0" + place)
     tried.send(b"knock")
     if kind == "udp":
-        tried.send(b"knock")  # that nobody listens is told only now
+        try:  # noqa: SIM105 - contextlib costs its import
+            tried.recv(1)  # that nobody listens is told later, by an answer; whoever listens does not answer a knock
+        except TimeoutError:
+            pass
     tried.close()
+
+
+def _ask(kind: str) -> None:
+    """What the kernel tells whoever may ask at all: KEYCTL_GET_KEYRING_ID and SHM_INFO."""
+    if kind == "keys":
+        number = _SHARED[os.uname().machine][-1][1]
+        _checked(_libc.syscall(number, ctypes.c_long(0), ctypes.c_long(_SESSION_KEYRING), ctypes.c_long(0)), "no keys")
+    else:
+        _checked(_libc.shmctl(0, _SHM_INFO, ctypes.create_string_buffer(256)), "no shared memory")

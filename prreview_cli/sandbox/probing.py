@@ -15,7 +15,8 @@ from pathlib import Path
 from prreview_cli.sandbox.handover import Handover, bind
 
 _WITHIN_S = 10
-_OTHER_FAMILIES = (16, 17, 38, 40)  # netlink, packets, the kernel's cryptography, and a virtual machine's host
+_OTHER_FAMILIES = ("16.2", "17.2", "38.5", "40.1")
+"""Netlink, packets, the kernel's cryptography, and a virtual machine's host: each with a kind of socket that it has."""
 
 
 def files(launcher: Path) -> bool:
@@ -49,6 +50,7 @@ def network(launcher: Path) -> str:
         allowed = [f"tcp:{_port(door)}", f"file:{within}"]
         forbidden = [f"tcp:{_port(tcp)}", f"udp:{_port(udp)}", f"unix:{folder / 'socket'}", f"file:{beyond}"]
         forbidden += [f"abstract:{os.fsdecode(abstract.getsockname()[1:])}", *(f"family:{number}" for number in _OTHER_FAMILIES)]
+        forbidden += ["keys:", "memory:"]
         layer = ["layer=network", f"read={within}", f"root={root}", f"port={_port(door)}", f"handover={handover.path}"]
         done = _run(launcher, [*layer, *(f"knock={address}" for address in (*allowed, *forbidden))])
         if done is None or done.returncode:

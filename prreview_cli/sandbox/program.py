@@ -94,7 +94,8 @@ class ProgramFile:
 
 
 def _own_reach(programs: Sequence[Path]) -> list[tuple[str, object]]:
-    """What programs need to start at all. Only they and their loaders may be executed, so no shell can be."""
+    """What programs need to start at all. Only they and their loaders may be executed, so no shell that is there can be; a
+    program that was taken over may write another and have the loader load it, which then may do no more than itself."""
     fields: list[tuple[str, object]] = [*(("execute", program) for program in programs), ("write", "/dev/null"), ("read", "/dev/urandom")]
     loaders = {loader for program in programs if program.is_file() and (loader := interpreter(program)) is not None}
     if loaders:

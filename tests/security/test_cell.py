@@ -1,14 +1,16 @@
-"""The agent's cell under attack: threats 35, 36, 37, 38 and 40. Each test takes its control away as well, and is then hurt."""
+"""The agent's cell under attack: threats 21, 35, 36, 37, 38 and 40. Nearly each test takes its control away as well, and is then hurt."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import shlex
 import socket
 import subprocess
 import sys
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,14 +20,16 @@ import pytest
 
 from prreview_cli.agents import ClaudeAgent
 from prreview_cli.agents.claude import options
+from prreview_cli.agents.claude.folder import JobFolder
 from prreview_cli.core.errors import SandboxMissing
 from prreview_cli.core.profile import Sandbox
-from prreview_cli.sandbox import FILES, NETWORK, ProgramFile, cell, environment, launcher, run
+from prreview_cli.sandbox import FILES, NETWORK, ProgramFile, cell, enclosure, environment, launcher, run
 from prreview_cli.snapshots.git import Git
 from prreview_cli.snapshots.reach import confinement
 from prreview_cli.wiring import cell as cell_of
 from support.attacker import PYTHON, Canaries, attack, program
 from support.cells import PRESENT
+from support.folders import nested
 from support.gateways import running
 from support.looks import SUBMIT, look
 from support.model_api import message, scripted_model
@@ -35,13 +39,24 @@ from support.stage import Stage
 needs_files = pytest.mark.skipif(FILES not in PRESENT, reason="this kernel has no Landlock")
 needs_network = pytest.mark.skipif(NETWORK not in PRESENT, reason="this machine gives no namespaces to this user")
 
-OTHER_FAMILIES = [("family", number) for number in (16, 17, 38, 40)]  # netlink, packets, cryptography, a machine's host
+# Netlink, packets, cryptography, a machine's host: each with a kind of socket that it has.
+OTHER_FAMILIES = [("family", each) for each in ("16.2", "17.2", "38.5", "40.1")]
 CANARY = "canary-in-the-environment-of-the-worker"
 
 
 def free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as once:
         return once.getsockname()[1]
+
+
+# -- 21: what a job leaves --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is a child that would do so confined")
+def test_threat_21_what_an_agent_nested_deeper_than_rmtree_goes_is_gone_with_its_job(tmp_path):
+    with JobFolder(tmp_path) as job:
+        nested(job.desk, 1_000)
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- 35: a secret in the agent's environment --------------------------------------------------------
@@ -113,6 +128,44 @@ async def test_threat_36_the_real_cli_does_not_reach_a_server_that_it_is_led_to(
         (tmp_path / "-".join(("on", *sorted(name)))).mkdir()
     assert not await reached(PRESENT)
     assert await reached(PRESENT - {NETWORK})
+
+
+@needs_network
+@pytest.mark.without("the filter of the calls for what a user's processes share")
+async def test_threat_36_the_keys_and_the_shared_memory_of_our_user_are_not_read(tmp_path, monkeypatch):
+    with shared() as aims:
+        for layers in ({NETWORK}, PRESENT):
+            attacked = await attack(tmp_path / "-".join(sorted(layers)), layers, aims)
+            assert set(attacked.attempts.values()) == {"PermissionError"}
+        text = Path(enclosure.__file__).read_text()
+        (tmp_path / "launcher.py").write_text(Path(launcher.__file__).read_text())
+        (tmp_path / "enclosure.py").write_text(text.replace("for first, last in shared for", "for first, last in () for"))
+        monkeypatch.setattr("prreview_cli.sandbox.program.LAUNCHER", tmp_path / "launcher.py")
+        attacked = await attack(tmp_path / "without", PRESENT, aims)
+        assert set(attacked.attempts.values()) == {""}
+
+
+@contextmanager
+def shared() -> Iterator[list[tuple[str, object]]]:
+    """A key in the session's keyring and a piece of shared memory, each with a canary; both are taken away again."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.shmat.restype = ctypes.c_void_p
+    add_key, keyctl = {"x86_64": (248, 250), "aarch64": (217, 219)}[os.uname().machine]
+    session = ctypes.c_long(-3)
+    key = libc.syscall(add_key, b"user", b"prreview-test", b"canary", ctypes.c_size_t(6), session)
+    if key < 0:
+        pytest.skip("no keys can be kept in this kernel, or in this container")
+    try:
+        memory = libc.shmget(0, ctypes.c_size_t(4096), 0o1600)
+        place = libc.shmat(memory, None, 0)
+        try:
+            ctypes.memmove(place, b"canary", 6)
+            yield [("key", key), ("memory", memory)]
+        finally:
+            libc.shmdt(ctypes.c_void_p(place))
+            libc.shmctl(memory, 0, None)
+    finally:
+        libc.syscall(keyctl, 9, ctypes.c_long(key), session)  # KEYCTL_UNLINK
 
 
 # -- 37: the disk -----------------------------------------------------------------------------------

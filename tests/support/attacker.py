@@ -17,7 +17,9 @@ from prreview_cli.sandbox import FILES, NETWORK, Confinement, Enclosure, Handove
 PYTHON = Path(os.path.realpath(sys.executable))
 
 _ATTACK = """
-import json, os, socket, sys
+import ctypes, json, os, socket, sys
+KEYCTL = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
+libc = ctypes.CDLL(None, use_errno=True)
 
 def tcp(port): socket.create_connection(("127.0.0.1", port), 3).sendall(b"loot")
 def udp(port): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"loot", ("127.0.0.1", port))
@@ -30,11 +32,22 @@ def abstract(name):
     knock = socket.socket(socket.AF_UNIX)
     knock.connect(bytes.fromhex(name))
     knock.sendall(b"loot")
-def family(number): socket.socket(number, socket.SOCK_DGRAM)
+def family(number): socket.socket(*map(int, number.split(".")))
 def raw(number): socket.socket(socket.AF_INET, socket.SOCK_RAW, number)
 def read(path): open(path, "rb").read(1)
 def write(path): open(path, "wb")
 def execute(path): os.spawnv(os.P_WAIT, path, [path]) == 0 or 1 / 0
+def key(number):
+    room = ctypes.create_string_buffer(100)
+    if libc.syscall(KEYCTL, 11, ctypes.c_long(number), room, ctypes.c_size_t(100), ctypes.c_long(0)) < 0:
+        raise OSError(ctypes.get_errno(), "keyctl")
+    assert room.value == b"canary"
+def memory(number):
+    libc.shmat.restype = ctypes.c_void_p
+    place = libc.shmat(number, None, 0)
+    if place == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "shmat")
+    assert ctypes.string_at(place, 6) == b"canary"
 def signal(pid): os.kill(pid, 0)
 
 for kind, place in json.loads(sys.argv[1]):
