@@ -20,12 +20,13 @@ from contextlib import suppress
 from enum import Enum, auto
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from prreview_cli.services.intake import Reply
-from prreview_cli.web.keeper import Keeper
+from prreview_cli.web.keeper import READ_BYTES, Keeper
 from prreview_cli.web.replies import BAD_REQUEST, BUSY, HEADERS_TOO_LARGE, TOO_LARGE, TOO_SLOW
 from prreview_cli.web.wire import Gentle, raw
 
@@ -151,8 +152,6 @@ class Door(HttpToolsProtocol, asyncio.BufferedProtocol):
         super().on_headers_complete()
         if len(self.pipeline) > self._limits.pipelined:
             self._stop(BUSY)
-        if not self.pipeline:
-            self._enter(Phase.BODY)
 
     def on_body(self, body: bytes) -> None:
         self._overhead = max(0, self._overhead - len(body))
@@ -169,16 +168,23 @@ class Door(HttpToolsProtocol, asyncio.BufferedProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        if self._deaf or (self.cycle.response_complete and self.cycle.more_body):
+        if (self._deaf and not self.pipeline) or (self.cycle.response_complete and self.cycle.more_body):
             self.leave()
             return
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        if not self.cycle.response_complete:
-            self._enter(Phase.BODY if self.cycle.more_body else Phase.ANSWERING)
+        elif self._in_message:
+            self._enter(Phase.HEADERS)
+            # How much of them came in one piece with the last request is not known: a whole piece at most.
+            self._keeper.hold_headers(self, self._overhead + READ_BYTES, self._since)
         else:
-            self._enter(Phase.HEADERS if self._in_message else Phase.IDLE)
+            self._enter(Phase.IDLE)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        # A connection waits for what the request waits for whose turn it is, whatever came of those behind it.
+        self._enter(Phase.BODY if cycle.more_body else Phase.ANSWERING)
+        super()._start_asgi_task(cycle, app)
 
     # -- saying no -----------------------------------------------------------------------------------
 
@@ -206,7 +212,7 @@ class Door(HttpToolsProtocol, asyncio.BufferedProtocol):
             self.leave()
         else:
             self._gentle.flush()
-            self._wire.close()
+            self._wire.abort()  # what was not taken by now would keep the connection for as long as its client likes
 
     def leave(self) -> None:
         """Close; but whoever is still sending is first given the time to see the answer."""
@@ -250,11 +256,9 @@ class Door(HttpToolsProtocol, asyncio.BufferedProtocol):
             return
         self._timer = None
         match self._phase:
-            case Phase.HEADERS | Phase.BODY:
+            case Phase.HEADERS | Phase.BODY if not self._wire.is_closing():
                 self._refuse(TOO_SLOW)
-            case Phase.IDLE:
-                self._wire.close()
-            case _:
+            case _:  # a client that does not take its answers keeps a closing connection open, too
                 self._wire.abort()
 
     def pace(self, now: float) -> float:

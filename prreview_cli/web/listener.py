@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 BACKLOG = 2048
+OTHER_FILES = 64
+"""What a server opens beside its connections: databases, logs, sockets that listen."""
 
 
 class Listener:
@@ -45,7 +49,7 @@ class Listener:
     ) -> None:
         self._app = app
         self._host, self._port, self._setting = host, port, setting
-        self._keeper = Keeper(limits or Limits(), turned_away)
+        self._keeper = Keeper(_within_files(limits or Limits()), turned_away)
         self._drain_s = drain_s
         self._state: ServerState
         self._server: asyncio.Server
@@ -117,6 +121,21 @@ def _bind(host: str, port: int, setting: str) -> socket.socket:
             listening.close()
         raise UsageError(f"Port {port} on {host} cannot be used: {_why(error)}.", remedy=_remedy(error, setting)) from error
     return listening
+
+
+def _within_files(limits: Limits) -> Limits:
+    """These limits, with no more connections than there can be files, of which this process allows itself enough if it may.
+
+    A burst is let in up to twice the bound. Without room for that, the operating system would turn away whoever
+    comes next, and those who drip would keep their places.
+    """
+    wanted = 2 * limits.connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return replace(limits, connections=max(1, min(limits.connections, (soft - OTHER_FILES) // 2)))
+    return limits
 
 
 def _url(listening: socket.socket) -> str:

@@ -280,6 +280,31 @@ async def test_garbage_behind_a_good_delivery_does_not_cost_it_its_answer() -> N
         assert await sender.ended() == b""
 
 
+async def test_garbage_behind_pipelined_deliveries_does_not_cost_the_one_under_way_its_answer(caplog: pytest.LogCaptureFixture) -> None:
+    store = DoorStore()
+    store.jobs.gate = asyncio.Event()
+    async with house(store=store) as url, connected(url) as sender:
+        await sender.send(request("GET", "/nowhere", {"host": "x"}) + delivery() + request("POST", "/webhook/pr", CHUNKED))
+        assert (await sender.answer()).status == 404
+        await sender.send(b"no chunk\r\n")
+        await pass_time(0.1)
+        store.jobs.gate.set()
+        assert (await sender.answer()).status == 200
+        assert await sender.ended() == b""
+    assert caplog.records == []
+
+
+async def test_headers_that_come_behind_another_request_count_like_any() -> None:
+    refused: list[str] = []
+    behind = request("GET", "/nowhere", {"host": "x"}) + b"GET /nowhere HTTP/1.1\r\nx-filler: " + b"a" * 30_000
+    async with house(replace(SLOW, header_bytes_together=100_000), refused=refused) as url, AsyncExitStack() as crowd:
+        for _ in range(4):
+            sender = await crowd.enter_async_context(connected(url))
+            assert (await sender.ask(behind)).status == 404
+        assert (await post(url, delivery())).status == 200
+        assert refused == ["busy"]
+
+
 async def test_ambiguous_framing_is_400() -> None:
     both = delivery(transfer_encoding="chunked")
     async with house() as url:
@@ -313,18 +338,24 @@ async def test_a_sender_that_expects_to_be_told_to_continue_is() -> None:
 async def test_a_request_for_another_protocol_is_answered_and_one_with_a_body_is_not_mistaken_for_forged() -> None:
     upgrade = {"connection": "upgrade, http2-settings", "upgrade": "h2c"}
     async with house() as url:
-        assert (await post(url, request("GET", "/healthz", {"host": "x", **upgrade}))).status == 200
+        asked = request("GET", "/healthz", {"host": "x", **upgrade})
+        assert (await post(url, asked)).status == 200
+        async with connected(url) as sender:
+            await sender.send(delivery() + asked)
+            assert [(await sender.answer()).status for _ in range(2)] == [200, 200]
         assert (await post(url, delivery(**upgrade))).status == 400
 
 
-async def test_a_sender_that_has_closed_its_side_still_gets_its_answer() -> None:
+async def test_a_sender_that_has_closed_its_side_still_gets_its_answers() -> None:
     store = DoorStore()
     store.jobs.gate = asyncio.Event()
     async with house(store=store) as url, connected(url) as sender:
-        await sender.send(delivery())
+        await sender.send(delivery() + delivery(x_hub_signature_256="no") + delivery())
         sender.writer.write_eof()
+        await pass_time(0.1)
         store.jobs.gate.set()
-        assert (await sender.answer()).status == 200
+        assert [(await sender.answer()).status for _ in range(3)] == [200, 401, 200]
+        assert await sender.ended() == b""
 
 
 async def test_a_client_that_does_not_read_its_answers_is_cut_off() -> None:

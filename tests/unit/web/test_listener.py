@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from prreview_cli.core.errors import UsageError
 from prreview_cli.services.intake import Reply
 from prreview_cli.web.asgi import Receive, Scope, Send, answer
-from prreview_cli.web.listener import Listener
+from prreview_cli.web.keeper import Limits
+from prreview_cli.web.listener import Listener, _within_files
 from prreview_cli.web.replies import HEALTHY
 from support.http_clients import connected, post, request
 
@@ -65,3 +67,25 @@ async def test_answers_do_not_wait_for_the_other_side_to_acknowledge() -> None:
         (door,) = one._state.connections
         wire = door.transport.get_extra_info("socket")
         assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+@pytest.mark.parametrize(
+    ("allowed", "taken", "connections"),
+    [
+        ((1024, 4096), None, 400),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, 400),
+        ((256, resource.RLIM_INFINITY), (864, resource.RLIM_INFINITY), 400),
+        ((256, 4096), (864, 4096), 400),
+        ((256, 264), (264, 264), 100),
+        ((60, 60), (60, 60), 1),
+    ],
+    ids=str,
+)
+def test_as_many_files_as_connections_need_are_allowed_or_there_are_fewer_connections(
+    monkeypatch: pytest.MonkeyPatch, allowed: tuple[int, int], taken: tuple[int, int] | None, connections: int
+) -> None:
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: allowed)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    assert _within_files(Limits()).connections == connections
+    assert set_to == ([] if taken is None else [taken])
