@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 
 from prreview_cli.core.ports.clock import Clock
@@ -65,7 +66,7 @@ class Rounds:
         exit_code = await self._stand.server.drain()
         await self._see_ended()
         seen = self._observed(exit_code)
-        return Result(self._options.agent, seen, tuple(self._progress.samples), round(self._drain_s, 3), judge(seen))
+        return Result(self._options.agent, seen, tuple(self._timeline()), round(self._drain_s, 3), judge(seen))
 
     # -- one round -----------------------------------------------------------------------------------
 
@@ -98,7 +99,7 @@ class Rounds:
         self._stand.witness.forget(map(name_of, numbers))
         forget_the_ordinary(self._stand)
         self._look()
-        del self._progress.samples[self._kept : -1]
+        self._progress.samples[self._kept :] = _telling(self._progress.samples[self._kept :])
         self._kept = len(self._progress.samples)
 
     async def _deliver(self, numbers: Sequence[int]) -> None:
@@ -195,6 +196,13 @@ class Rounds:
         self._progress.samples.append(Sample(round(self._clock.monotonic() - self._begun, 3), waiting, flying, posted))
         self._tell(self._progress)
 
+    def _timeline(self) -> Iterator[Sample]:
+        """The looks that were kept, with what is known of them afterwards: what a killed worker held was not in flight any more."""
+        samples = self._progress.samples
+        course = self._stand.activity.course([self._begun + sample.t_s for sample in samples])
+        for sample, (in_flight, _) in zip(samples, course, strict=True):
+            yield replace(sample, in_flight=in_flight)
+
     def _phase(self, phase: str) -> None:
         self._progress.phase = phase
         self._tell(self._progress)
@@ -222,3 +230,9 @@ class Rounds:
             exit_code=exit_code,
             killing=killing,
         )
+
+
+def _telling(looks: Sequence[Sample]) -> list[Sample]:
+    """Of a round's looks, the one when most was to be done, and the last: all of them would fill the memory of a long trial."""
+    busiest = max(looks, key=lambda sample: (sample.queued + sample.in_flight, sample.in_flight))
+    return [busiest, *(look for look in looks[-1:] if look is not busiest)]

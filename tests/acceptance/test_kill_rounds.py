@@ -38,6 +38,8 @@ def test_random_kills_of_worker_and_server_lose_nothing_and_repeat_nothing(tmp_p
     assert (said["verdict"], said["burst"], said["posted"], said["lost"], said["duplicates"]) == ("kept", 4, 20, 0, 0)
     assert (said["rounds"], sum(said["kills"].values())) == (4, 4)
     assert f"seed {said['seed']}" in told
+    assert 0 < max(look["in_flight"] for look in said["timeline"]) <= said["peak_in_flight"] <= 4
+    assert said["timeline"][-1]["queued"] == said["timeline"][-1]["in_flight"] == 0
     assert re.search(r"round 4 of 4: (worker|server|both) killed after \d", told)
 
 

@@ -66,11 +66,6 @@ def never_submits() -> Script:
     return lambda _asked: Turn("Looks good to me!")
 
 
-def reads_for_ever() -> Script:
-    """Calls a reading tool at every turn."""
-    return lambda asked: Turn("", (_reading(asked),))
-
-
 def calls(tool: str, arguments: dict[str, Any]) -> Script:
     """A hostile or confused model: calls a tool that it was not offered, then ends."""
     return lambda asked: Turn("", (ToolUse(tool, arguments),)) if asked.turn == 1 else Turn("Done.")

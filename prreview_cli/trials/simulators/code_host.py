@@ -116,12 +116,6 @@ class CodeHost:
         for number, head in grow(hosted.git, numbers).items():
             self._open(hosted, number, head, base)
 
-    def open_pull(self, hosted: Hosted, number: int, *, author: str = "ada", association: str = "MEMBER", draft: bool = False) -> Pull:
-        """The pull request whose head is at refs/pull/N/head."""
-        pull = self._open(hosted, number, hosted.git.tip(f"refs/pull/{number}/head"), hosted.base_tip())
-        pull.author, pull.association, pull.draft = author, association, draft
-        return pull
-
     def push(self, hosted: Hosted, number: int, files: dict[str, str | bytes | None] | None = None, *, force: bool = False) -> str:
         """A new head of a pull request; `force` puts it beside the former one instead of on top. Its id."""
         pull = hosted.pulls[number]
@@ -171,11 +165,9 @@ class CodeHost:
         """A signed webhook about a pull request as it is now."""
         return webhooks.signed(webhooks.pull_request_payload(self.shapes, hosted, hosted.pulls[number], action, **more), secret)
 
-    def _open(self, hosted: Hosted, number: int, head: str, base: str) -> Pull:
+    def _open(self, hosted: Hosted, number: int, head: str, base: str) -> None:
         change, now = small_project.pull_request(number), self.clock.now()
-        pull = Pull(number, change.title, change.body, "ada", "MEMBER", f"change-{number}", head, base, now, now)
-        hosted.pulls[number] = pull
-        return pull
+        hosted.pulls[number] = Pull(number, change.title, change.body, "ada", "MEMBER", f"change-{number}", head, base, now, now)
 
     # -- answering -----------------------------------------------------------------------------------
 

@@ -76,9 +76,3 @@ def secondary_limit(retry_after_s: int) -> Answer:
     """403 for too many writes in too short a time (docs.github.com, "Rate limits for the REST API")."""
     message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
     return Answer(json_response({"message": message}, 403, {"retry-after": str(retry_after_s), "x-ratelimit-remaining": "4999"}))
-
-
-def primary_limit(reset_epoch_s: int) -> Answer:
-    """403 with nothing remaining until the reset."""
-    headers = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset_epoch_s)}
-    return Answer(json_response({"message": "API rate limit exceeded for user ID 1."}, 403, headers))
