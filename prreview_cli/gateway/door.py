@@ -77,6 +77,8 @@ def admit(allowance: Allowance, query: bytes, headers: Mapping[str, str], body: 
     _see_that_tools_are_ours(asked, allowance.tools)
     dropped = _HOP_BY_HOP | _OURS_TO_SAY | {name.strip().lower() for name in headers.get("connection", "").split(",")}
     passed = {name: value for name, value in headers.items() if name not in dropped}
+    if not all(map(str.isascii, passed.values())):
+        raise Refused("a header beyond ASCII")  # it could not be sent on, and the reserve would count as spent
     return Call(body, asked.max_tokens, passed, f"?{query.decode()}" if query else "")
 
 

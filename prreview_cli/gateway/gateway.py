@@ -70,7 +70,7 @@ class ModelGateway:
 
     async def close(self) -> None:
         """Revoke what is left, settle, and stop listening."""
-        for grant in self._passes:
+        for grant in tuple(self._passes):
             grant.revoke()
             await grant.settled()
         if self._listener is not None:
@@ -92,9 +92,11 @@ class ModelGateway:
         try:
             yield grant
         finally:
-            await grant.settled(within_s=_DRAIN_S)
-            grant.revoke()
-            self._passes.remove(grant)
+            try:
+                await grant.settled(within_s=_DRAIN_S)
+            finally:  # cancelled once more, as at a time-out after a push, it is revoked all the same
+                grant.revoke()
+                self._passes.remove(grant)
             await grant.settled()
 
     async def probe(self) -> None:

@@ -46,13 +46,13 @@ class Reading:
                 self._read(line[5:].strip())
 
     def tokens(self, max_tokens: int) -> Tokens | None:
-        """What the answer is billed for; None if it does not tell what its input was. The output of one that was cut short was
-        never counted: it is taken as one token for each byte that came, which is more than it can have been. One that
-        ended without telling its output is taken to have been as long as it might."""
-        if not self._counted.all_input:
-            return None
+        """What the answer is billed for, without an input if it told of none, which no answer was without; None if it told
+        nothing. The output of one that was cut short was never counted: it is taken as one token for each byte that came,
+        which is more than it can have been. One that ended without telling its output is taken to have been as long as it might."""
         if self.finished and self._output_told:
             return self._counted
+        if not self._counted.all_input:
+            return None
         most = max_tokens if self.finished else min(self._streamed, max_tokens)
         return replace(self._counted, output=max(self._counted.output, most))
 
@@ -61,14 +61,16 @@ class Reading:
             event: dict[str, Any] = json.loads(data)
             match event["type"]:
                 case "message_start":
-                    self._count(event["message"]["usage"])
+                    self._count(event["message"].get("usage") or {})
                     self.started = True
                 case "content_block_delta":
                     self._streamed += sum(
                         len(part.encode()) for key, part in event["delta"].items() if key != "type" and isinstance(part, str)
                     )
                 case "message_delta":
-                    self._output_told |= "output" in self._count(event.get("usage") or {})
+                    told = self._count(usage := event.get("usage") or {})
+                    # Zero, after something was streamed, is no count.
+                    self._output_told |= "output" in told and (usage["output_tokens"] > 0 or not self._streamed)
                 case "message_stop":
                     self.finished = self.started
                 case "error":

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prreview_cli.core import errors
 from prreview_cli.core.budget import Measured, Tokens, cost, most_input_tokens, prices_of, worst_case
@@ -24,6 +24,7 @@ from prreview_cli.telemetry import logger
 if TYPE_CHECKING:
     import httpx
 
+T = TypeVar("T")
 _log = logger("gateway")
 
 _ERROR_BODY_AT_MOST = 64 << 10
@@ -84,7 +85,7 @@ class Upstream:
         self._client = httpx.AsyncClient(
             trust_env=False, follow_redirects=False, timeout=timeout, limits=httpx.Limits(max_connections=None)
         )
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[Any]] = set()
         self.in_flight = 0
 
     async def ask(self, account: Account, call: Call, sink: Sink) -> Attempt:
@@ -93,47 +94,46 @@ class Upstream:
         BudgetReached or DayBudgetReached (raised) if a cap could be exceeded; then nothing is sent.
         What was sent is settled in any case, by cancellation too, and what was reserved for nothing is given back.
         """
-        most = worst_case(most_input_tokens(call.body, account.measured), call.max_tokens, self._prices)
-        reserving = asyncio.create_task(self._reserve(account.lease, most))
-        try:
-            reservation = await asyncio.shield(reserving)
-        except asyncio.CancelledError:
-            await self._surely(self._give_back(reserving))
-            raise
+        most_input = most_input_tokens(call.body, account.measured)
+        reservation = await self._reserve(account.lease, worst_case(most_input, call.max_tokens, self._prices))
         attempt = Attempt(Reading())
         try:
             await self._send(call, attempt, sink)
         finally:
-            await self._surely(self._settle(account, reservation, most, call, attempt))
+            await asyncio.shield(self._in_any_case(self._settle(account, reservation, most_input, call, attempt)))
         return attempt
 
     async def close(self) -> None:
         """Let what is being settled end, then close the connections."""
-        if self._settling:
+        while self._settling:
             await asyncio.wait(set(self._settling))
         await self._client.aclose()
 
-    async def _surely(self, work: Coroutine[None, None, None]) -> None:
-        """Let it end, whoever is cancelled meanwhile."""
-        settling = asyncio.create_task(work)
-        self._settling.add(settling)
-        settling.add_done_callback(self._settling.discard)
-        await asyncio.shield(settling)
-
-    async def _give_back(self, reserving: asyncio.Task[str]) -> None:
-        """The caller was cancelled while it reserved: nothing was sent."""
-        with suppress(errors.PrreviewError):  # then nothing was reserved either
-            await self._spend.settle(await reserving, Usage(), None, self._clock.now())
-
     async def _reserve(self, lease: Lease | None, usd: float) -> str:
         now = self._clock.now()
+        reserving = self._in_any_case(self._spend.reserve(lease, usd, self._caps, now))
         try:
-            return await self._spend.reserve(lease, usd, self._caps, now)
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            self._in_any_case(self._give_back(reserving))
+            raise
         except CapReached as reached:
             told = f"{reached} The next model call may cost up to {usd:.4f} USD."
             if reached.cap == "day":
                 raise errors.DayBudgetReached(told, retry_at=end_of_day(now)) from None
             raise errors.BudgetReached(told) from None
+
+    async def _give_back(self, reserving: asyncio.Task[str]) -> None:
+        """Settle what was being reserved for a call that is not made any more."""
+        with suppress(CapReached, errors.PrreviewError):
+            await self._spend.settle(await reserving, Usage(), None, self._clock.now())
+
+    def _in_any_case(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do this, whatever becomes of who asked for it; `close` waits for it."""
+        task = asyncio.create_task(work)
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return task
 
     async def _send(self, call: Call, attempt: Attempt, sink: Sink) -> None:
         import httpx  # noqa: PLC0415 - as above
@@ -190,19 +190,21 @@ class Upstream:
         elif not reading.finished:
             attempt.failure = errors.ModelUnreachable("The model's answer was cut short.")
 
-    async def _settle(self, account: Account, reservation: str, most: float, call: Call, attempt: Attempt) -> None:
+    async def _settle(self, account: Account, reservation: str, most_input: int, call: Call, attempt: Attempt) -> None:
         tokens = attempt.reading.tokens(call.max_tokens)
-        usage = self._used(most, tokens, attempt)
+        usage = self._used(most_input, tokens, call, attempt)
         account.usage += usage
-        if attempt.reading.finished and tokens is not None:
+        if attempt.reading.finished and tokens is not None and tokens.all_input:
             account.measured = Measured(call.body, tokens.all_input)
         await self._spend.settle(reservation, usage, attempt.status, self._clock.now())
         job = account.lease and account.lease.job.id
         _log.info("model_call", job=job, status=attempt.status, usd=usage.usd, failure=attempt.failure and attempt.failure.kind)
 
-    def _used(self, most: float, tokens: Tokens | None, attempt: Attempt) -> Usage:
+    def _used(self, most_input: int, tokens: Tokens | None, call: Call, attempt: Attempt) -> Usage:
+        # It may have been billed: of what is not known, the most that it can have been counts as spent.
         if attempt.reading.started and tokens is not None:
-            return Usage(tokens.all_input, tokens.output, cost(tokens, self._prices), 1)
+            usd = cost(tokens, self._prices) if tokens.all_input else worst_case(most_input, tokens.output, self._prices)
+            return Usage(tokens.all_input, tokens.output, usd, 1)
         if attempt.unsent or attempt.status not in {None, 200}:
             return Usage(model_calls=1)
-        return Usage(usd=most, model_calls=1)  # it may have been billed: what is not known counts as spent
+        return Usage(usd=worst_case(most_input, call.max_tokens, self._prices), model_calls=1)

@@ -240,6 +240,39 @@ async def test_a_revoked_grant_cuts_what_is_under_way():
     assert len(rig.book.settled) == len(rig.book.reserved) == 1
 
 
+async def test_a_grant_that_is_left_in_a_hurry_is_revoked_all_the_same():
+    gated = message(says("hi"))
+    gated.gates = {2: asyncio.Event()}
+    opened = []
+
+    async def review() -> None:
+        async with rig.grant() as grant:
+            opened.append(grant)
+            await post(grant)
+
+    async with scripted_model([gated]) as model, running(model.base_url) as rig:
+        reviewing = asyncio.create_task(review())
+        await asyncio.wait_for(model.asked.wait(), 5)
+        for _ in range(2):  # as at a push, and then at a time-out, while the bill is waited for
+            reviewing.cancel()
+            await asyncio.wait({reviewing}, timeout=0.2)
+        assert reviewing.done()
+        assert (await post(opened[0])).status_code == 403
+    assert len(model.requests) == 1
+
+
+async def test_a_header_that_could_not_be_sent_on_goes_nowhere_and_costs_nothing():
+    async with (
+        scripted_model([message(says("hi"))]) as model,
+        running(model.base_url) as rig,
+        rig.grant() as grant,
+        httpx.AsyncClient(trust_env=False, verify=False) as client,
+    ):
+        headers = {"x-api-key": grant.token.encode(), "x-odd": "é".encode()}
+        assert (await client.post(grant.base_url + "/v1/messages", headers=headers, json=body())).status_code == 403
+    assert (model.requests, rig.book.reserved) == ([], [])
+
+
 async def test_a_grant_answers_at_a_door_that_it_is_given_until_it_ends():
     door = socket.create_server(("127.0.0.1", 0))
     url, address = f"http://127.0.0.1:{door.getsockname()[1]}", door.getsockname()

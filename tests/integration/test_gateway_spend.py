@@ -163,6 +163,27 @@ async def test_closing_the_gateway_settles_what_was_under_way():
         await opened.__aexit__(None, None, None)
 
 
+async def test_what_is_reserved_while_its_call_is_cut_off_is_given_back():
+    async with scripted_model([message(says("hi"))]) as model, running(model.base_url) as rig:
+        reserve, written, gate = rig.book.reserve, asyncio.Event(), asyncio.Event()
+
+        async def slowly(*given):
+            reservation = await reserve(*given)
+            written.set()
+            await gate.wait()
+            return reservation
+
+        rig.book.reserve = slowly
+        async with rig.grant() as grant:
+            asking = asyncio.create_task(post(grant))
+            await asyncio.wait_for(written.wait(), 5)
+            grant.revoke()
+            assert (await asking).status_code == 403
+        gate.set()
+    assert (model.requests, grant.usage) == ([], Usage())
+    assert rig.book.settled == [("1", Usage(), None)]
+
+
 # -- the probe ----------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -154,8 +155,8 @@ def answered(start: Any, end: Any) -> Answer:
 NOTHING_TOLD = [
     ({}, None),
     ({"input_tokens": 0, "output_tokens": 0}, {"output_tokens": 0}),
-    ({"input_tokens": None, "output_tokens": "many"}, {"output_tokens": 5}),
-    ({"input_tokens": -5}, {"output_tokens": 5}),
+    ({"input_tokens": 0, "output_tokens": 5}, {"input_tokens": 0, "output_tokens": 0}),
+    ({"output_tokens": 5}, {}),
     ({"input_tokens": 10**30}, {"output_tokens": 10**30}),
     ({"input_tokens": 1e3}, {"output_tokens": 1.5}),
 ]
@@ -171,6 +172,35 @@ async def test_threat_66_usage_that_is_not_told_or_is_nonsense_counts_as_all_tha
         assert most == worst_case(len(model.requests[0].body), 1000, PRICES)
         assert [(usage.usd, status) for _, usage, status in rig.book.settled] == [(most, 200)] * 2
         assert rig.book.reserved[1][1] == most, "what was not told is no measure of the next request"
+
+
+OUTPUT_ALONE_TOLD = [
+    (None, {"output_tokens": 5}),
+    ({"output_tokens": 1}, {"output_tokens": 5}),
+    ({"input_tokens": 0, "output_tokens": 1}, {"input_tokens": 0, "output_tokens": 5}),
+    ({"input_tokens": None, "output_tokens": "many"}, {"output_tokens": 5}),
+    ({"input_tokens": -5}, {"output_tokens": 5}),
+]
+
+
+@pytest.mark.parametrize(("start", "end"), OUTPUT_ALONE_TOLD, ids=str)
+async def test_threat_66_an_input_that_is_not_told_counts_as_all_that_was_reserved_for_it(start: Any, end: Any) -> None:
+    async with scripted_model([answered(start, end)]) as model, running(model.base_url) as rig, rig.grant() as grant:
+        for _ in range(2):
+            assert (await post(grant)).is_success
+        await grant.settled(5)
+        billed = worst_case(len(model.requests[0].body), 5, PRICES)
+        assert rig.book.settled == [(str(call), Usage(0, 5, billed, 1), 200) for call in (1, 2)]
+        assert rig.book.reserved[1] == rig.book.reserved[0], "what was not told is no measure of the next request"
+
+
+async def test_threat_66_an_answer_without_its_input_that_is_cut_short_counts_as_all_that_was_reserved() -> None:
+    whole = answered({"input_tokens": 0}, {"output_tokens": 5})
+    async with scripted_model([replace(whole, pieces=whole.pieces[:-1], cut=True)]) as model, running(model.base_url) as rig:
+        async with rig.grant() as grant:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await post(grant)
+        assert [usage.usd for _, usage, _ in rig.book.settled] == [rig.book.reserved[0][1]]
 
 
 @pytest.mark.parametrize("end", [None, {}, {"output_tokens": None}, {"output_tokens": 10**12}], ids=str)

@@ -3,8 +3,9 @@
 An authentic `pull_request` body is decoded by msgspec into the few fields below; everything else,
 URLs above all, is skipped without being built. Three things that msgspec lets pass are refused by
 other means: invalid UTF-8 in what is skipped, a key that comes twice among the values that are
-read, and a number of thousands of digits. Whatever is not plainly a good `pull_request` event takes the slow
-path, the standard library's parser at its strictest, which tells "not JSON" from "not for us".
+read (with a value: a null before it is not seen), and a number of thousands of digits. Whatever is
+not plainly a good `pull_request` event takes the slow path, the standard library's parser at its
+strictest, which tells "not JSON" from "not for us".
 """
 
 from __future__ import annotations

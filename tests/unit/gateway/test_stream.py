@@ -79,6 +79,26 @@ def test_a_message_that_stops_without_having_begun_is_not_finished():
     assert not read(event("message_stop")).finished
 
 
+@pytest.mark.parametrize("usage", [{}, {"usage": None}, {"usage": {"input_tokens": 0}}], ids=str)
+def test_an_answer_that_does_not_tell_its_input_is_known_by_its_output_alone(usage):
+    begun = read(event("message_start", message=usage), event("content_block_delta", delta={"text": "hi"}))
+    assert (begun.started, begun.broken) == (True, False)
+    begun.feed(event("message_delta", delta={}, usage={"output_tokens": 5}))
+    assert begun.tokens(100) is None
+    begun.feed(event("message_stop"))
+    assert begun.tokens(100) == Tokens(output=5)
+
+
+def test_no_output_is_a_count_where_nothing_came_alone():
+    start, end = (
+        event("message_start", message={"usage": {"input_tokens": 7}}),
+        event("message_delta", delta={}, usage={"output_tokens": 0}),
+    )
+    text, stop = event("content_block_delta", delta={"text": "hi"}), event("message_stop")
+    assert read(start, end, stop).tokens(100) == Tokens(input=7)
+    assert read(start, text, end, stop).tokens(100) == Tokens(input=7, output=100)
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_can_make_it_raise(noise):
     read(noise, b"\n", b"data:" + noise + b"\n")
