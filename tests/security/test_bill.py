@@ -407,8 +407,9 @@ async def test_threat_66_kill_minus_nine_and_restarts_of_a_server_never_exceed_t
         gate.open()
         async with stage.serving() as served:
             async with asyncio.timeout(60):
-                while "prreview_paused 1.0" not in (metrics := (await get(f"{served.ops}/metrics")).text):
-                    await stage.clock.sleep(0.1)
+                metrics = ""
+                while not {"prreview_paused 1.0", "prreview_model_calls_in_flight 0.0"} <= set(metrics.splitlines()):
+                    metrics = (await get(f"{served.ops}/metrics")).text
             usd = next(line for line in metrics.splitlines() if line.startswith("prreview_usd_total "))
             status = await stage.told("status")
         per_call = (2_000 * PRICES.input + 4_096 * PRICES.output) / 1e6
