@@ -52,12 +52,12 @@ def _complaint(name: SecretName, value: str) -> str | None:
 
 
 def searched_for(name: SecretName, secret: Secret) -> Secret:
-    """The part of a secret by which it is found in text: all of it; of a private key its second line alone.
+    """The part of a secret by which it is found in text, and which is hidden there: all of it; of a private key what is private.
 
-    A key's first line begins as that of every other key, its frame stands in many a repository, and its lines
-    are joined in many ways; whoever leaks the key leaks this line.
+    A key's frame stands in many a repository and its first line begins as that of every other key. The modulus comes next
+    (RFC 8017, A.1.2), in the first quarter of the file: it is public, and hiding it hides nothing. The exponent and the primes follow.
     """
     if name is not SecretName.APP_PRIVATE_KEY:
         return secret
     body = "".join(line for line in secret.reveal().splitlines() if not line.startswith("-----"))
-    return Secret(body[64:128] or body)
+    return Secret(body[len(body) // 4 :])

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from keyring.backends import fail, null
 from keyring.errors import PasswordSetError
 
 from prreview_cli.core.errors import SecretUnavailable
 from prreview_cli.core.profile import Profile, SecretName
-from prreview_cli.settings import Vault, read_profile
-from support.github_app import private_key
+from prreview_cli.secrecy import Matcher, Secret
+from prreview_cli.settings import Keyhole, Vault, read_profile
+from support.github_app import private_key, public_key
 from support.profiles import MemoryKeyring, profile_file
 
 VALUE = "a-value-of-the-test-0123456789-abcdef"
@@ -174,18 +182,73 @@ def test_a_keyring_that_is_none_is_told_by_its_type(tmp_path: Path) -> None:
         Vault(profile_with(tmp_path, "keyring:token"), {}, fail.Keyring).get(TOKEN)
 
 
-def test_a_private_key_is_kept_whole_and_sought_by_a_line_that_no_other_key_has(tmp_path: Path) -> None:
+def test_a_private_key_is_kept_whole_and_sought_by_what_no_other_key_has(tmp_path: Path) -> None:
     pem = private_key()
     changes = {"host.auth": "app", "host.app_id": 7, "secrets.app_private_key": "env:PEM"}
     vault = Vault(read_profile(profile_file(tmp_path, changes)), {"PEM": pem.replace("\n", "\r\n")})
     assert vault.get(SecretName.APP_PRIVATE_KEY).reveal() == pem.strip()
     sought = vault.known()[SecretName.APP_PRIVATE_KEY].reveal()
-    assert sought == pem.splitlines()[2]
-    assert sought not in private_key(1)
+    assert sought in "".join(pem.splitlines())
+    assert sought not in "".join(private_key(1).splitlines())
     for wrong in ("-----BEGIN PUBLIC KEY-----\n" + "A" * 80 + "\n-----END PUBLIC KEY-----", pem.replace("\n", " "), "ghp_token-0123456789"):
         with pytest.raises(SecretUnavailable) as caught:
             Vault(read_profile(profile_file(tmp_path, changes)), {"PEM": wrong}).get(SecretName.APP_PRIVATE_KEY)
         assert wrong[-20:] not in str(caught.value)
+
+
+PRIVATE = ("d", "p", "q", "dmp1", "dmq1", "iqmp")
+WAYS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "json": json.dumps,
+    "python": repr,
+    "base64": lambda pem: base64.b64encode(pem.encode()).decode(),
+    "url": lambda pem: quote(pem, safe=""),
+    "without its frame": lambda pem: "".join(pem.splitlines()[1:-1]),
+    "from the middle on": lambda pem: pem[len(pem) // 2 :],
+}
+
+
+@cache
+def private_parts() -> Matcher:
+    """Finds each quarter of each private number, however it stands in base64: half of a prime gives the rest away (Coppersmith)."""
+    key = serialization.load_pem_private_key(private_key().encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    quarters: dict[str, Secret] = {}
+    for name in PRIVATE:
+        value = getattr(numbers, name)
+        raw = value.to_bytes((value.bit_length() + 7) // 8)
+        for number in range(name == "d", 4):  # the exponent's first quarter follows from the public key
+            part = raw[len(raw) * number // 4 : len(raw) * (number + 1) // 4]
+            quarters |= {f"{name} {number} {before}": Secret(_within(part, before)) for before in range(3)}
+    return Matcher(quarters, ())
+
+
+@pytest.mark.parametrize("kind", [serialization.PrivateFormat.TraditionalOpenSSL, serialization.PrivateFormat.PKCS8])
+def test_nothing_private_of_a_private_key_is_left_where_it_is_hidden(tmp_path: Path, kind: serialization.PrivateFormat) -> None:
+    key = serialization.load_pem_private_key(private_key().encode(), None)
+    pem = key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()).decode()
+    changes = {"host.auth": "app", "host.app_id": 7, "secrets.app_private_key": "env:PEM"}
+    keyhole = Keyhole(Vault(read_profile(profile_file(tmp_path, changes)), {"PEM": pem}))
+
+    for way, encode in WAYS.items():
+        told = f"key: {encode(pem)}"
+        assert private_parts().holds(told), way
+        assert keyhole.secrets_in(told) == ["app_private_key"], way
+        assert private_parts().holds(keyhole.redact(told)) == [], way
+
+
+def _within(part: bytes, before: int) -> str:
+    """The letters of base64 that depend on these bytes alone, if so many bytes stand before them in their group of three."""
+    return base64.b64encode(bytes(before) + part).decode()[-(-8 * before // 6) : 8 * (before + len(part)) // 6]
+
+
+def test_a_public_key_is_not_taken_for_the_private_one(tmp_path: Path) -> None:
+    changes = {"host.auth": "app", "host.app_id": 7, "secrets.app_private_key": "env:PEM"}
+    keyhole = Keyhole(Vault(read_profile(profile_file(tmp_path, changes)), {"PEM": private_key()}))
+    public = public_key(private_key()).public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    assert keyhole.secrets_in(public.decode()) == []
 
 
 def test_the_previous_webhook_secret_stands_beside_the_current_one_unless_the_profile_says_otherwise(tmp_path: Path) -> None:
