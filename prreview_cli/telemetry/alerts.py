@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -75,7 +75,7 @@ class AlertSender:
             yield "url", str(urlsplit(self.url).hostname), partial(_post, self.url)
 
     async def _tell(self, channel: str, whom: str, send: Send, alert: Alert) -> None:
-        message, reason = self.redact(json.dumps(to_json(alert))).encode(), "The process ended before it could be told."
+        message, reason = json.dumps(self._hidden(to_json(alert))).encode(), "The process ended before it could be told."
         try:
             for wait_s in TRIES_AFTER_S:
                 await self.clock.sleep(wait_s)
@@ -92,6 +92,10 @@ class AlertSender:
             self._note(channel, whom, alert, reason)
             raise
         self._note(channel, whom, alert, reason)
+
+    def _hidden(self, told: Mapping[str, object]) -> dict[str, object]:
+        """Redacted before it becomes JSON, of which redaction could take half an escape."""
+        return {name: self.redact(value) if isinstance(value, str) else value for name, value in told.items()}
 
     def _note(self, channel: str, whom: str, alert: Alert, reason: str) -> None:
         told = to_json(alert)

@@ -18,7 +18,8 @@ class PrivateRotatingFile(logging.Handler):
     """A file of mode 0600 in a folder of mode 0700; at `bytes_a_file` it becomes `.1`, and five former ones are kept.
 
     Each line is one unbuffered append, so a killed process leaves no half of one behind. The standard
-    library's handler formats every record twice, once to see whether it still fits.
+    library's handler formats every record twice, once to see whether it still fits. A file that was deleted
+    while it was open, as one that was quiet for long is by `remove_old`, is begun anew.
     """
 
     def __init__(self, path: Path, bytes_a_file: int = BYTES_A_FILE) -> None:
@@ -30,8 +31,9 @@ class PrivateRotatingFile(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
-            if self._size and self._size + len(line) > self._bytes_a_file:
-                self._rotate()
+            if (self._size and self._size + len(line) > self._bytes_a_file) or not os.fstat(self._file).st_nlink:
+                with contextlib.suppress(OSError):  # where there is no room for another file, this one goes on
+                    self._rotate()
             self._size += os.write(self._file, line)
         except OSError as error:
             # Without the record, which `logging` would print here unredacted. Standard error may lie on the same full disk,
@@ -50,19 +52,29 @@ class PrivateRotatingFile(logging.Handler):
         return file, os.fstat(file).st_size
 
     def _rotate(self) -> None:
-        names = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, FILES_KEPT + 1))]
-        for newer, older in reversed(list(pairwise(names))):
-            if newer.exists():
-                newer.replace(older)
-        os.close(self._file)
+        if self._is_in_place():
+            names = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, FILES_KEPT + 1))]
+            for newer, older in reversed(list(pairwise(names))):
+                if newer.exists():
+                    newer.replace(older)
+        before = self._file
         self._file, self._size = self._open()
+        os.close(before)  # last: had the new one not been opened, this number could be another file's by the next line
+
+    def _is_in_place(self) -> bool:
+        """Whether our file has its name yet: after a rotation that got no new file nothing is to be moved on."""
+        try:
+            return os.path.samestat(self._path.lstat(), os.fstat(self._file))
+        except FileNotFoundError:
+            return False
 
 
 def remove_old(folder: Path, before: datetime) -> int:
     """Delete the log files in `folder` that were last written before that time; how many went."""
     removed = 0
     for path in folder.glob("*.jsonl*"):
-        if path.is_file() and not path.is_symlink() and path.stat().st_mtime < before.timestamp():
-            path.unlink(missing_ok=True)
-            removed += 1
+        with contextlib.suppress(FileNotFoundError):  # another process rotates, or does the same
+            if path.is_file() and not path.is_symlink() and path.stat().st_mtime < before.timestamp():
+                path.unlink()
+                removed += 1
     return removed

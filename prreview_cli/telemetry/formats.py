@@ -18,7 +18,7 @@ RESERVED = frozenset({"ts", "level", "event", "logger", "error", "traceback"})
 
 
 class RedactedFormatter(logging.Formatter):
-    """Renders a record and redacts the whole line. A line that cannot be redacted is not written."""
+    """Renders a record from redacted texts and redacts the whole line. A line that cannot be redacted is not written."""
 
     def __init__(self, redact: Redact) -> None:
         super().__init__()
@@ -34,11 +34,20 @@ class RedactedFormatter(logging.Formatter):
         """The line before redaction."""
         raise NotImplementedError
 
-    def bounded(self, value: object, longest: int = LONGEST_FIELD) -> object:
-        """A text cut to size, but redacted first: a secret that was cut in two may escape the search."""
-        if not isinstance(value, str) or len(value) <= longest:
+    def hidden(self, value: object, longest: int = LONGEST_FIELD) -> object:
+        """A value whose texts are redacted, and cut to size, before anything else is done to them.
+
+        A secret that was cut in two or escaped once more may escape the search, and what is hidden within JSON may
+        take half an escape with it.
+        """
+        if isinstance(value, dict):
+            return {self.hidden(name): self.hidden(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.hidden(each) for each in value]
+        if not isinstance(value, str):
             return value
-        return self._redact(value)[:longest] + "…"
+        text = self._redact(value)
+        return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 class JsonLine(RedactedFormatter):
@@ -55,11 +64,11 @@ class JsonLine(RedactedFormatter):
         }
         line |= {"event": event_of(record), "logger": record.name}
         for name, value in fields_of(record).items():
-            line[f"{name}_" if name in RESERVED else name] = self.bounded(value)
+            line[f"{name}_" if name in RESERVED else name] = self.hidden(value)
         if record.exc_info and record.exc_info[1] is not None:
-            line["error"] = self.bounded(_told(record.exc_info[1]))
-            line["traceback"] = self.bounded(self.formatException(record.exc_info), LONGEST_TRACEBACK)
-        return json.dumps(line, default=_plain)
+            line["error"] = self.hidden(_told(record.exc_info[1]))
+            line["traceback"] = self.hidden(self.formatException(record.exc_info), LONGEST_TRACEBACK)
+        return json.dumps(line, default=lambda value: self.hidden(_plain(value)))
 
 
 class ShortLine(RedactedFormatter):
@@ -76,7 +85,7 @@ class ShortLine(RedactedFormatter):
         return f"{_utc(record):%H:%M:%SZ} {record.levelname.lower():<7} {_printable(event_of(record))} {told}".rstrip()
 
     def _shown(self, value: object) -> str:
-        text = _printable(str(self.bounded(str(value))))
+        text = _printable(str(self.hidden(str(value))))
         return f'"{text}"' if " " in text else text
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from prreview_cli.core.ports.alerts import Alert, AlertKind
+from prreview_cli.secrecy import Matcher, Secret
 from prreview_cli.services.intake import Reply
 from prreview_cli.telemetry import alerts
 from prreview_cli.telemetry.alerts import MOST, TRIES_AFTER_S, AlertSender
@@ -23,6 +25,7 @@ from prreview_cli.web.asgi import Receive, Scope, Send, answer
 from prreview_cli.web.listener import Listener
 from support.clocks import FakeClock, ImpatientClock, settled
 from support.http_clients import until
+from support.leaks import HOOK
 
 CANARY = "canary-0123456789"
 ALERT = Alert(
@@ -89,6 +92,17 @@ async def test_a_command_gets_the_event_on_its_standard_input_and_little_of_our_
     message, environment = json.loads(told.read_text())
     assert json.loads(message) == TOLD
     assert set(environment) <= {"PATH", "HOME", "LANG", "TZ", "LC_CTYPE"}
+
+
+async def test_an_alert_is_json_even_where_the_secret_that_it_does_not_say_was_quoted(tmp_path: Path) -> None:
+    hook = Hook()
+    hidden = Matcher({"it": Secret(HOOK)}, ()).redact
+    async with standing(hook) as url:
+        telling = AlertSender((), url, hidden, ImpatientClock(), tmp_path)
+        await telling.tell(replace(ALERT, reason=f"It said {HOOK.replace('/', chr(92) + '/')}"))
+        await telling.close(60.0)
+    (body,) = hook.bodies
+    assert json.loads(body)["reason"] == "It said [it hidden]"
 
 
 async def test_an_argument_is_not_read_by_a_shell(tmp_path: Path) -> None:

@@ -12,16 +12,18 @@ import stat
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from prreview_cli.secrecy import Matcher, Secret
 from prreview_cli.telemetry import Log, logger, open_log
 from prreview_cli.telemetry.files import PrivateRotatingFile, remove_old
-from prreview_cli.telemetry.formats import LONGEST_FIELD
+from prreview_cli.telemetry.formats import LONGEST_FIELD, JsonLine, ShortLine
 from prreview_cli.telemetry.hooks import watch_loop
+from support.leaks import ENCODED, HOOK
 
 CANARY = "canary-0123456789"
 log = logger("test")
@@ -242,3 +244,77 @@ def test_old_logs_are_removed_and_newer_ones_stay(tmp_path: Path) -> None:
     assert remove_old(tmp_path, soon - timedelta(days=1)) == 0
     assert remove_old(tmp_path, soon) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+
+
+WAYS: dict[str, Callable[[str], str]] = ENCODED | {
+    "utf-16": lambda value: value.encode("utf-16-le").decode("latin-1"),
+    "wrapped": lambda value: "\n".join(value[at : at + 9] for at in range(0, len(value), 9)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("secret", [HOOK, "q7Rk/2vX9+mB4tZ8/wL1nC6yH3sD5fG0j+PaEuTiOx/MeVb="])
+def test_a_line_is_json_without_the_secret_whatever_form_it_came_in(way: str, secret: str) -> None:
+    matcher = Matcher({"it": Secret(secret)}, ())
+    text = f"it was {WAYS[way](secret)}, it was"
+    record = logging.LogRecord("prreview.test", logging.WARNING, "", 0, "told", None, None)
+    record.fields = {"text": text, "within": {"deep": [text]}, "other": OSError(text)}
+
+    line = json.loads(JsonLine(matcher.redact).format(record))
+    short = ShortLine(matcher.redact).format(record)
+
+    for value in (
+        line["text"],
+        line["within"]["deep"][0],
+        line["other"],
+        *(short.replace("\N{REPLACEMENT CHARACTER}", char) for char in "\n\0"),
+    ):
+        assert matcher.holds(value) == []
+        assert "[it hidden]" in value
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[PrivateRotatingFile]:
+    file = PrivateRotatingFile(tmp_path / "logs" / "serve-1.jsonl", bytes_a_file=100)
+    yield file
+    file.close()
+
+
+def write(file: PrivateRotatingFile, text: str) -> None:
+    file.emit(logging.LogRecord("test", logging.INFO, "", 0, text, None, None))
+
+
+def test_where_there_is_no_room_for_another_file_this_one_goes_on_and_no_other_one_is_written_to(
+    tmp_path: Path, file: PrivateRotatingFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        write(file, f"{number}" * 90)
+    really = os.open
+
+    def refusing(path: Path, *words: int) -> int:
+        if Path(path).name == "serve-1.jsonl":
+            raise OSError(24, "Too many open files")
+        return really(path, *words)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refusing)
+        write(file, "4" * 90)
+        with (tmp_path / "database").open("wb") as database:  # would get the number of a log that was closed
+            for number in range(5, 9):
+                write(file, f"{number}" * 90)
+            os.fstat(database.fileno())
+    write(file, "9" * 90)
+
+    assert (tmp_path / "database").read_bytes() == b""
+    kept = sorted(part.read_text().replace("\n", "")[::90] for part in (tmp_path / "logs").iterdir())
+    assert kept == ["0", "1", "2", "345678", "9"]
+
+
+def test_a_file_that_was_deleted_while_it_was_open_is_begun_anew(tmp_path: Path, file: PrivateRotatingFile) -> None:
+    write(file, "before")
+    assert remove_old(tmp_path / "logs", datetime.now(UTC) + timedelta(days=1)) == 1  # noqa: TID251 -- as above
+
+    write(file, "after")
+    write(file, "and on")
+
+    assert (tmp_path / "logs" / "serve-1.jsonl").read_text() == "after\nand on\n"
