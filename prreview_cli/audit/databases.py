@@ -7,6 +7,7 @@ left, the -shm, its index, is made anew.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -46,9 +47,9 @@ def cells(path: Path) -> Generator[Cell, None, None]:
             for table in _tables(db):
                 try:
                     yield from _rows(db, table)
-                except (sqlite3.Error, OverflowError) as error:
+                except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
                     problems.append(f"table {table}: {_why(error)}")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         problems.append(_why(error))
     if problems:
         raise Unfinished(f"its columns were not all read ({'; '.join(problems)}); its bytes were")
@@ -56,7 +57,7 @@ def cells(path: Path) -> Generator[Cell, None, None]:
 
 def _opened(path: Path) -> sqlite3.Connection:
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-    db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True, timeout=_PATIENCE_S, isolation_level=None)
+    db = sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?{mode}", uri=True, timeout=_PATIENCE_S, isolation_level=None)
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
     db.text_factory = bytes  # text that is not UTF-8 is searched all the same
     for pragma in ("trusted_schema=OFF", "query_only=ON", "cell_size_check=ON", "cache_size=-2048", "mmap_size=0"):
@@ -96,4 +97,6 @@ def _why(error: Exception) -> str:
     """SQLite's own words for what it could not do; they name files and tables, no values."""
     if "too big" in str(error):
         return f"a value of more than {MAX_VALUE >> 20} MiB"
+    if isinstance(error, UnicodeDecodeError):  # of a column's name, or of SQLite's words, which quote the schema
+        return "a name that is not UTF-8"
     return str(error)

@@ -31,19 +31,24 @@ def is_there(path: Path) -> bool:
 def places(path: Path, exclude: Sequence[str]) -> Iterator[Place]:
     """The path itself if it is no folder; else all that is below it, in the order of names."""
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be looked into
-        yield from _below(path, path, exclude)
+        yield from _below(path, exclude)
     else:
         yield Place(path, named=True)
 
 
-def _below(root: Path, folder: Path, exclude: Sequence[str]) -> Iterator[Place]:
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        yield Place(folder, f"the folder cannot be read: {why(error)}")
-        return
-    for entry in found:
+def _below(root: Path, exclude: Sequence[str]) -> Iterator[Place]:
+    """Without recursion: whoever may write below the folder may nest folders deeper than that goes."""
+    left: list[os.DirEntry[str]] = []  # what is still to be looked at, the next one last
+    folder: Path | None = root
+    while folder or left:
+        if folder:
+            try:
+                left += reversed(_entries(folder))
+            except OSError as error:
+                yield Place(folder, f"the folder cannot be read: {why(error)}")
+            folder = None
+            continue
+        entry = left.pop()
         path = Path(entry.path)
         if globs.first_match(exclude, path.relative_to(root).as_posix()) is not None:
             continue
@@ -51,11 +56,16 @@ def _below(root: Path, folder: Path, exclude: Sequence[str]) -> Iterator[Place]:
             if _leads_out(root, path):
                 yield Place(path, "a symbolic link that leads out of the folder; name what it leads to, to have it searched")
         elif entry.is_dir(follow_symlinks=False):
-            yield from _below(root, path, exclude)
+            folder = path
         elif entry.is_file(follow_symlinks=False):
             yield Place(path)
         else:
             yield Place(path, f"{_kind(entry)}, not a file")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
 
 
 def _leads_out(root: Path, link: Path) -> bool:

@@ -15,7 +15,7 @@ from prreview_cli.audit.baseline import Baseline
 from prreview_cli.audit.findings import Finding, NotScanned, Report
 from prreview_cli.audit.journal import Entry, entries_of
 from prreview_cli.audit.places import Place, places, why
-from prreview_cli.audit.unpacking import BLOCK, JOURNAL, UNPACKERS, Unfinished, filled, packed_as, unpacked
+from prreview_cli.audit.unpacking import BLOCK, UNPACKERS, Members, Unfinished, cannot_unpack, filled, packed_as, unpacked
 from prreview_cli.audit.windows import Leak, Scanner
 from prreview_cli.secrecy import Matcher
 
@@ -35,11 +35,17 @@ class Search:
         self.on_progress: Callable[[str], None] = lambda _: None
         self._matcher, self._baseline = matcher, baseline
         self._seen: set[tuple[int, int]] = set()
+        self._gaps: set[NotScanned] = set()
+        self._columns_named: set[tuple[str, str]] = set()
 
     def path(self, path: Path, exclude: Sequence[str] = ()) -> None:
         """Search a file, or a folder with all that is in it but what the globs name. A file is searched once an audit."""
         for place in places(path, exclude):
             self._place(place)
+        # A log may have been rotated meanwhile, to a name that was not there when its folder was listed.
+        for place in places(path, exclude):
+            if not place.named:
+                self._place(place)
 
     def stream(self, stream: BinaryIO, source: str = STDIN) -> None:
         """Search a stream to its end."""
@@ -55,7 +61,10 @@ class Search:
 
     def not_scanned(self, source: str, reason: str) -> None:
         """Name something that is not searched. A name may hold a secret as well."""
-        self.report.not_scanned.append(NotScanned(self._matcher.redact(source), self._matcher.redact(reason)))
+        gap = NotScanned(self._matcher.redact(source), self._matcher.redact(reason))
+        if gap not in self._gaps:
+            self._gaps.add(gap)
+            self.report.not_scanned.append(gap)
 
     def _place(self, place: Place) -> None:
         source = self._matcher.redact(str(place.path))
@@ -83,7 +92,7 @@ class Search:
             if stat.S_ISREG(status.st_mode):
                 self.report.sources += 1
                 head = self._blocks(source, _as_long_as_it_was(file, status.st_size), place.path)
-            elif stat.S_ISFIFO(status.st_mode):
+            elif stat.S_ISFIFO(status.st_mode) and place.named:
                 self.stream(file, source)
                 return
             else:
@@ -105,20 +114,21 @@ class Search:
             del head
             self._blocks(source, unpacked(packing, whole), depth=depth + 1)
             return beginning
-        scanner, before = Scanner(self._matcher, head), self.report.told
+        scanner, members, before = Scanner(self._matcher, head), Members(head), self.report.told
         del head
         try:
             for block in whole:
                 self.report.scanned_bytes += len(block)
                 self._found(source, scanner.feed(block))
+                members.feed(block)
                 self.on_progress(source)
                 self._stop_at_too_many(before)
         finally:
             self._found(source, scanner.finish())
-        if packing == JOURNAL:
-            raise Unfinished("it is a file of the journal, where long values are packed; search it with --journal UNIT")
         if packing is not None:
-            raise Unfinished(f"it is packed as {packing}, which is not unpacked here; unpack it and search that")
+            raise Unfinished(cannot_unpack(packing))
+        if members.packing is not None:
+            raise Unfinished(f"it is an archive, and a file in it is packed ({members.packing}); unpack the archive and search its folder")
         if path is None and beginning.startswith(databases.MAGIC):
             raise Unfinished("a database in a stream is searched as bytes alone, where a long value may be cut; name it as a file")
         return beginning
@@ -155,22 +165,28 @@ class Search:
     def _as_kept_and_unpacked(self, source: str, cell: databases.Cell) -> Iterator[bytes]:
         """A value, and what it unpacks to: our own database keeps the bodies of deliveries packed."""
         yield cell.value
-        packing = packed_as(cell.value)
-        if packing not in UNPACKERS:
-            return
-        assert packing is not None
-        whole, trouble = bytearray(), ""
-        try:
-            for piece in unpacked(packing, [cell.value]):
-                whole += piece
-                if len(whole) > databases.MAX_VALUE:
-                    trouble = f"a packed value has more than {databases.MAX_VALUE >> 20} MiB"
-                    break
-        except Unfinished as damage:
-            trouble = str(damage)
-        if trouble:
-            self.not_scanned(f"{source}#{cell.column}", f"row {cell.row}: {trouble}")
-        yield bytes(whole)
+        packing, trouble = packed_as(cell.value), ""
+        if packing in UNPACKERS:
+            assert packing is not None
+            whole = bytearray()
+            try:
+                for piece in unpacked(packing, [cell.value]):
+                    whole += piece
+                    if len(whole) > databases.MAX_VALUE:
+                        trouble = f"a packed value has more than {databases.MAX_VALUE >> 20} MiB"
+                        break
+            except Unfinished as damage:
+                trouble = str(damage)
+            yield bytes(whole)
+            packing = packed_as(whole)
+        if reason := trouble or (packing and cannot_unpack(packing)):
+            self._not_scanned_in(f"{source}#{cell.column}", cell.row, reason)
+
+    def _not_scanned_in(self, column: str, row: int, reason: str) -> None:
+        """Name a value, and of those with the same trouble in one column the first: there may be a million."""
+        if (column, reason) not in self._columns_named:
+            self._columns_named.add((column, reason))
+            self.not_scanned(column, f"row {row}, and maybe later ones: {reason}")
 
     def _stop_at_too_many(self, before: int) -> None:
         if self.report.told - before >= MAX_FINDINGS:

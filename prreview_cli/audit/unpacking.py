@@ -17,6 +17,7 @@ _ZSTD_SLICE = 128
 """Bytes handed to zstd at once: a block of 128 KiB may be written in four, so that 4 MiB may come out."""
 
 
+_TAR_BLOCK = 512
 _DAMAGED = "its compressed data is damaged, or something else follows it"
 
 
@@ -43,9 +44,36 @@ def filled(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def packed_as(head: bytes) -> str | None:
+def packed_as(head: bytes | bytearray) -> str | None:
     """How a stream that begins so is compressed."""
     return next((name for name, magics in _MAGICS.items() if head.startswith(magics)), None)
+
+
+def cannot_unpack(packing: str) -> str:
+    """Why a packed stream was searched as it is, and what to do about it."""
+    if packing == JOURNAL:
+        return "it is a file of the journal, where long values are packed; search it with --journal UNIT"
+    return f"it is packed as {packing}, which is not unpacked here; unpack it and search that"
+
+
+class Members:
+    """Looks whether what stands in a tar archive is packed by itself. An archive is made of blocks of 512 bytes (POSIX, ustar)."""
+
+    def __init__(self, head: bytes) -> None:
+        """`head` is how the stream begins; it is still to be fed."""
+        self._is_archive = head[257:262] == b"ustar"
+        self._rest = b""
+        self.packing: str | None = None
+        """How the first of the packed members is packed."""
+
+    def feed(self, block: bytes) -> None:
+        """Look at so much more of the stream."""
+        if not self._is_archive or self.packing:
+            return
+        data = self._rest + block
+        whole = len(data) - len(data) % _TAR_BLOCK
+        self.packing = next(filter(None, (packed_as(data[at : at + _TAR_BLOCK]) for at in range(0, whole, _TAR_BLOCK))), None)
+        self._rest = data[whole:]
 
 
 def unpacked(packing: str, blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -50,7 +50,8 @@ def _backslashed(char: str, bare: str) -> bytes:
     return (char if re.fullmatch(bare, char) or not char.isascii() else f"\\{char}").encode()
 
 
-_SPACED = "hex, spaced"
+_PARTED = frozenset({"hex, spaced", "hex, spaced, upper case", "hex, colons", "hex, colons, upper case"})
+"""Encodings in which something stands between the units: Node's `<Buffer …>`, dumps, and OpenSSL's fingerprints."""
 
 _BY_CHARACTER: dict[str, Callable[[str], bytes]] = {
     "plain": lambda char: char.encode(),
@@ -59,7 +60,9 @@ _BY_CHARACTER: dict[str, Callable[[str], bytes]] = {
     "json with \\/": lambda char: _json(char).replace("/", "\\/").encode(),
     "json for html": lambda char: _json_for_html(char).encode(),
     "json, every letter": lambda char: "".join(f"\\u{unit:04x}" for unit in _utf16_units(char)).encode(),
+    "json, every letter, upper case": lambda char: "".join(f"\\u{unit:04X}" for unit in _utf16_units(char)).encode(),
     "json, every letter, twice": lambda char: "".join(f"\\\\u{unit:04x}" for unit in _utf16_units(char)).encode(),
+    "json, every letter, upper case, twice": lambda char: "".join(f"\\\\u{unit:04X}" for unit in _utf16_units(char)).encode(),
     "json twice": lambda char: _json(_json(char)).encode(),
     "json for html, twice": lambda char: _json(_json_for_html(char)).encode(),
     "python": lambda char: char.replace("\\", "\\\\").replace("'", "\\'").encode(),
@@ -75,7 +78,10 @@ _BY_CHARACTER: dict[str, Callable[[str], bytes]] = {
     "html, numbers": lambda char: html.escape(char).replace("&quot;", "&#34;").replace("&#x27;", "&#39;").encode(),
     "hex": lambda char: char.encode().hex().encode(),
     "hex, upper case": lambda char: char.encode().hex().upper().encode(),
-    _SPACED: lambda char: "".join(f"{byte:02x} " for byte in char.encode()).encode(),
+    "hex, spaced": lambda char: "".join(f"{byte:02x} " for byte in char.encode()).encode(),
+    "hex, spaced, upper case": lambda char: "".join(f"{byte:02X} " for byte in char.encode()).encode(),
+    "hex, colons": lambda char: "".join(f"{byte:02x}:" for byte in char.encode()).encode(),
+    "hex, colons, upper case": lambda char: "".join(f"{byte:02X}:" for byte in char.encode()).encode(),
     "utf-16": lambda char: char.encode("utf-16-le"),
     "utf-16, big-endian": lambda char: char.encode("utf-16-be"),
 }
@@ -102,7 +108,7 @@ def _by_character(value: str) -> Iterator[Form]:
         units = [encode(char) for char in value]
         bounds = tuple(accumulate(map(len, units), initial=0))
         least = min(LEAK_CHARACTERS, len(units))
-        yield Form(encoding, b"".join(units), bounds, least - (encoding == _SPACED))  # after the last one there is no space
+        yield Form(encoding, b"".join(units), bounds, least - (encoding in _PARTED))  # after the last one there is nothing
 
 
 def _by_alignment(raw: bytes) -> Iterator[Form]:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import os
 import random
+import shutil
 import socket
 import sqlite3
+import sys
+import tarfile
 import threading
 from collections.abc import Callable
 from io import BytesIO
@@ -16,6 +20,7 @@ import zstandard
 
 from prreview_cli.audit import Search, unpacking
 from prreview_cli.audit import search as searching
+from prreview_cli.audit.places import Place
 from prreview_cli.core.errors import ExitCode
 from prreview_cli.secrecy import Matcher, Secret
 from support.leaks import BODY, KEY, TOKENS, log_lines
@@ -165,6 +170,41 @@ def test_a_database_is_searched_in_bytes_and_columns_and_its_log_of_writes_too(t
     assert len(by_source["queue.db-wal"]) >= 59
     assert gaps(search) == {}
     assert search.report.sources == 2
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_a_database_may_have_any_name(tmp_path: Path, mode: str) -> None:
+    name = "odd?mode=rwc#%41 \udcff.db"
+    db = sqlite3.connect(tmp_path / "q.db")
+    db.execute(f"PRAGMA journal_mode={mode}")
+    db.execute("CREATE TABLE t (a TEXT)")
+    db.execute("INSERT INTO t VALUES (?)", (KEY,))
+    db.commit()
+    for beside in list(tmp_path.iterdir()):
+        shutil.copy(beside, tmp_path / beside.name.replace("q.db", name))
+        beside.unlink()
+    db.close()
+
+    search = audit(tmp_path)
+
+    assert f"{name}#t.a" in [source for source, _, _ in found(search)]
+    assert gaps(search) == {}
+
+
+@pytest.mark.parametrize(("whole", "damaged"), [(b"column", b"col\xffmn"), (b"CREATE", b"CRE\xffTE")])
+def test_a_database_with_a_damaged_schema_is_named_and_the_rest_is_searched(tmp_path: Path, whole: bytes, damaged: bytes) -> None:
+    db = sqlite3.connect(tmp_path / "a.db")
+    db.execute('CREATE TABLE t ("column" TEXT)')
+    db.execute("INSERT INTO t VALUES (?)", (KEY,))
+    db.commit()
+    db.close()
+    (tmp_path / "a.db").write_bytes((tmp_path / "a.db").read_bytes().replace(whole, damaged))
+    (tmp_path / "b.log").write_bytes(LEAKY)
+
+    search = audit(tmp_path)
+
+    assert [name for name, _, _ in found(search)] == ["a.db", "b.log"]
+    assert "a name that is not UTF-8" in gaps(search)["a.db"]
 
 
 def test_what_was_deleted_is_still_found_in_the_bytes(tmp_path: Path) -> None:
@@ -351,3 +391,110 @@ def test_a_packed_value_that_is_damaged_is_searched_as_far_as_it_goes_and_named(
 
     assert found(search) == [("queue.db#delivery_body.body", 7, OFFSET)]
     assert list(gaps(search)) == ["queue.db#delivery_body.body"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"\xfd7zXZ\0" + NOISE[:100], "packed as xz"),
+        (b"PK\x03\x04" + NOISE[:100], "packed as zip"),
+        (gzip.compress(gzip.compress(LEAKY)), "packed as gzip"),
+        (zstandard.compress(b"BZh91AY&SY" + NOISE[:100]), "packed as bzip2"),
+    ],
+)
+def test_a_value_in_a_database_that_is_not_unpacked_is_named_once_a_column(tmp_path: Path, value: bytes, reason: str) -> None:
+    with sqlite3.connect(tmp_path / "queue.db") as db:
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)")
+        db.executemany("INSERT INTO t VALUES (?, ?)", [(number, value) for number in range(7, 12)])
+    db.close()
+
+    search = audit(tmp_path / "queue.db")
+
+    (gap,) = search.report.not_scanned
+    assert gap.source.endswith("queue.db#t.body")
+    assert gap.reason.startswith("row 7")
+    assert reason in gap.reason
+    assert search.report.exit_code is ExitCode.INCOMPLETE
+
+
+def archive(members: dict[str, bytes]) -> bytes:
+    made = BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, BytesIO(content))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("packed", [gzip.compress, zstandard.compress, bz2.compress])
+def test_an_archive_is_searched_and_named_if_a_file_in_it_is_packed(
+    tmp_path: Path, pack: Callable[[bytes], bytes], packed: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "a.tar").write_bytes(pack(archive({"noise": NOISE, "old.log": packed(LEAKY), "empty": b""})))
+    (tmp_path / "b.tar").write_bytes(pack(archive({"noise": NOISE, "a.log": LEAKY})))
+
+    search = audit(tmp_path)
+
+    assert [name for name, _, _ in found(search)] == ["b.tar"]
+    assert list(gaps(search)) == ["a.tar"]
+    assert "a file in it is packed" in gaps(search)["a.tar"]
+
+
+def test_a_log_that_is_rotated_to_a_new_name_while_its_folder_is_searched_is_searched_too(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"clean")
+    (tmp_path / "log.1").write_bytes(LEAKY)
+    search = Search(MATCHER)
+
+    def rotate(_: str) -> None:
+        if not (tmp_path / "log.2").exists():
+            (tmp_path / "log.1").replace(tmp_path / "log.2")
+            (tmp_path / "log").replace(tmp_path / "log.1")
+
+    search.on_progress = rotate
+    search.path(tmp_path)
+
+    assert found(search) == [("log.2", LINE, OFFSET)]
+    assert gaps(search) == {}
+    assert search.report.sources == 2
+
+
+def test_what_is_not_searched_is_named_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "log.gz").write_bytes(b"\x1f\x8b\x08")
+
+    assert [Path(gap.source).name for gap in audit(tmp_path, tmp_path).report.not_scanned] == ["log.gz", "pipe"]
+
+
+def test_a_pipe_in_the_place_of_a_file_of_a_folder_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log").write_bytes(LEAKY)
+    really = os.open
+
+    def swapped(path: Path, flags: int) -> int:
+        (tmp_path / "log").unlink(missing_ok=True)
+        os.mkfifo(tmp_path / "log")
+        return really(path, flags)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", swapped)
+        search = Search(MATCHER)
+        search._place(Place(tmp_path / "log"))
+
+    assert gaps(search) == {"log": "it is neither a file nor a pipe"}
+
+
+def test_a_folder_may_be_deeper_than_python_calls(tmp_path: Path) -> None:
+    depth = sys.getrecursionlimit() + 50
+    for number in range(1, depth):
+        os.mkdir(f"{tmp_path}{'/d' * number}")  # noqa: PTH102 - Path parses each of the names
+    bottom = f"{tmp_path}{'/d' * (depth - 1)}/log"
+    with open(bottom, "wb") as log:  # noqa: PTH123 - as above
+        log.write(LEAKY)
+
+    try:
+        assert found(audit(tmp_path)) == [("log", LINE, OFFSET)]
+    finally:  # pytest's own way to clear a folder calls itself for each
+        os.unlink(bottom)  # noqa: PTH108 - as above
+        os.removedirs(os.path.dirname(bottom))  # noqa: PTH120 - as above
+        tmp_path.mkdir(exist_ok=True)

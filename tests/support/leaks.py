@@ -22,6 +22,9 @@ ENCODED: dict[str, Callable[[str], str]] = {
     "json with slashes": lambda value: json.dumps(value).replace("/", "\\/"),
     "json for html": lambda value: re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value)),
     "json, every letter": lambda value: "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", value.encode("utf-16-be"))),
+    "json, every letter, upper case": lambda value: "".join(
+        f"\\u{unit:04X}" for (unit,) in struct.iter_unpack(">H", value.encode("utf-16-be"))
+    ),
     "json twice": lambda value: json.dumps(json.dumps(value)),
     "python": lambda value: repr({"key": value}),
     "shell": shlex.quote,
@@ -35,6 +38,9 @@ ENCODED: dict[str, Callable[[str], str]] = {
     "hex": lambda value: value.encode().hex(),
     "hex, upper case": lambda value: value.encode().hex().upper(),
     "node's buffer": lambda value: f"<Buffer {value.encode().hex(' ')}>",
+    "hex, spaced, upper case": lambda value: value.encode().hex(" ").upper(),
+    "hex, colons": lambda value: value.encode().hex(":"),
+    "hex, colons, upper case": lambda value: value.encode().hex(":").upper(),
     "base64": lambda value: base64.b64encode(value.encode()).decode(),
     "base64, one later": lambda value: base64.b64encode(b"x" + value.encode() + b"tail").decode(),
     "base64, two later": lambda value: base64.b64encode(b"u:" + value.encode() + b"t").decode(),
