@@ -272,6 +272,14 @@ class RepositoryReplaced(Failure):
     default_remedy = "Nothing to do if the repository was re-created on purpose: its own deliveries are reviewed."
 
 
+class PullRequestGone(Failure):
+    """The pull request is not there any more, though its repository is: deleted, or hidden with its author's account."""
+
+    kind = "pull_request_gone"
+    exit_code = ExitCode.FORBIDDEN
+    default_remedy = "See whether its page opens, and whether the token may read pull requests; if so, run `prreview jobs retry`."
+
+
 class AmbiguousPost(Failure):
     """The answer to a post was lost, and the review was not seen afterwards: it may still land."""
 

@@ -47,6 +47,7 @@ RESPONSES: dict[type[errors.Failure], Response] = {
     errors.AppPermissionMissing: Response.END_REPOSITORY,
     errors.RepositoryReplaced: Response.END_REPOSITORY,
     errors.ModelRefusedRequest: Response.END,
+    errors.PullRequestGone: Response.END,
     errors.PostRefused: Response.END,
     errors.AttemptTimedOut: Response.END,
     errors.TurnLimitReached: Response.END,

@@ -14,6 +14,7 @@ import respx
 from prreview_cli.core import errors
 from prreview_cli.core.ports.host import CodeHost, PullRequest, SeenRepository
 from prreview_cli.core.profile import Host
+from prreview_cli.core.retry import RESPONSES, Response
 from prreview_cli.hosts.github import markup
 from prreview_cli.hosts.github.app import AppAccess
 from prreview_cli.hosts.github.auth import Access, TokenAccess
@@ -112,6 +113,15 @@ async def test_a_repository_that_is_gone_concerns_itself_alone(host: CodeHost) -
         await host.pull_request(99, "octo/gone", 3)
 
 
+async def test_a_pull_request_that_is_gone_or_hidden_ends_alone_and_not_with_its_repository(world: GitHubWorld, host: CodeHost) -> None:
+    gone = httpx.Response(404, json={"message": "Not Found"})
+    world.next_answer("GET", world.pulls, gone, gone)
+    with pytest.raises(errors.PullRequestGone, match="octo/demo#3"):
+        await live(host)
+    assert RESPONSES[errors.PullRequestGone] is Response.END
+    assert (await live(host)).number == 3
+
+
 async def test_a_pull_request_can_be_asked_for_by_its_name_alone(world: GitHubWorld, host: CodeHost) -> None:
     assert (await host.pull_request(None, "octo/demo", 3)).repository_id == 7
     with pytest.raises(CLOSED):
@@ -127,9 +137,9 @@ async def test_the_merge_base_is_the_hosts_or_unknown(world: GitHubWorld, host: 
     assert await host.merge_base(pull) == MERGE_BASE
     world.next_answer("GET", path, httpx.Response(404, json={"message": "No common ancestor"}))
     assert await host.merge_base(pull) is None
-    world.next_answer("GET", path, httpx.Response(502))
-    with pytest.raises(errors.HostUnreachable):
-        await host.merge_base(pull)
+    for too_much_for_the_host in (500, 502, 503, 504):
+        world.next_answer("GET", path, httpx.Response(too_much_for_the_host))
+        assert await host.merge_base(pull) is None, "git finds it, and tells an outage from a comparison that takes too long"
 
 
 async def test_only_those_who_may_write_may_write(world: GitHubWorld, host: CodeHost) -> None:
@@ -179,9 +189,25 @@ async def test_all_pages_are_looked_through(world: GitHubWorld, host: CodeHost, 
 async def test_reviews_without_end_are_not_taken_for_all(world: GitHubWorld, host: CodeHost) -> None:
     path = "/repos/octo/demo/pulls/3/reviews"
     pull = await live(host)
-    world.next_answer("GET", path, *[httpx.Response(200, json=[], headers={"link": '<x>; rel="next"'}) for _ in range(60)])
+    world.next_answer("GET", path, *[httpx.Response(200, json=[], headers={"link": '<x>; rel="next"'}) for _ in range(110)])
     with pytest.raises(errors.HostUnreachable, match="more reviews"):
         await host.our_reviews(pull)
+
+
+@BY_TOKEN
+async def test_a_stranger_cannot_hide_ours_behind_the_longest_reviews_there_can_be(world: GitHubWorld, host: CodeHost) -> None:
+    for _ in range(99):
+        world.reviews.append({"id": len(world.reviews) + 1, "user": {"login": "mallory"}, "body": "\N{PILE OF POO}" * 65_536})
+    world.add_review(BODY)
+    path = f"{world.pulls}/reviews"
+    world.next_answer("GET", path, *[lambda request: world._page(request, world.reviews)] * 2)  # past the schema: it takes its time
+    assert len(await host.our_reviews(await live(host))) == 1
+
+
+async def test_an_id_that_no_request_could_name_is_not_read(world: GitHubWorld, host: CodeHost) -> None:
+    world.add_review(BODY)["id"] = 2**53
+    with pytest.raises(errors.HostUnreachable, match="could not be read"):
+        await host.our_reviews(await live(host))
 
 
 # -- listing ---------------------------------------------------------------------------------------------
@@ -269,6 +295,7 @@ async def test_a_review_that_the_host_refuses_is_refused_with_its_reason(world: 
     assert posts(world) == 1
 
 
+TOO_FAST = {"resource": "PullRequestReview", "code": "abuse", "field": "base"}
 LOST = [
     httpx.ReadTimeout("timed out"),
     httpx.ReadError("reset"),
@@ -312,6 +339,7 @@ async def test_an_answer_about_another_commit_is_no_answer(world: GitHubWorld, h
         (httpx.Response(429), errors.HostRateLimited),
         (httpx.Response(307, headers={"location": "https://evil.test"}), errors.HostUnreachable),
         (httpx.Response(400), errors.PostRefused),
+        (httpx.Response(422, json={"message": "Validation Failed", "errors": [TOO_FAST]}), errors.HostRateLimited),
     ],
     ids=repr,
 )
@@ -381,7 +409,7 @@ READS = {
         (httpx.RemoteProtocolError("cut"), errors.HostUnreachable),
         (httpx.Response(200, text="<html>"), errors.HostUnreachable),
         (httpx.Response(200, content=b"[" * 100_000), errors.HostUnreachable),
-        (httpx.Response(500), errors.HostUnreachable),
+        (httpx.Response(409), errors.HostUnreachable),
         (httpx.Response(401, json={"message": f"Bad credentials {TOKEN}"}), errors.HostTokenRejected),
         (httpx.Response(429, json={"message": TOKEN}), errors.HostRateLimited),
     ],
@@ -403,6 +431,19 @@ async def test_a_question_without_a_good_answer_is_a_named_failure(
     assert TOKEN not in f"{caught.value}{caught.value.remedy}{caught.value.__cause__!r}"
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("question", [name for name in READS if name != "merge_base"])
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_a_host_that_fails_is_unreachable(world: GitHubWorld, host: CodeHost, question: str, status: int) -> None:
+    pull = await live(host)
+    await host.identify()
+    path, ask = READS[question]
+    if world.app is not None:
+        path = path.replace("/user/repos", "/installation/repositories")
+    world.next_answer("GET", path, httpx.Response(status))
+    with pytest.raises(errors.HostUnreachable):
+        await ask(host, pull)
 
 
 async def test_no_other_route_is_ever_asked(world: GitHubWorld, host: CodeHost) -> None:

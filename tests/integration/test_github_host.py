@@ -118,6 +118,21 @@ async def test_a_wrong_login_in_the_profile_is_found_before_it_hides_our_reviews
         assert await host.identify() == OURS
 
 
+async def test_a_guessed_login_that_hides_our_own_reviews_is_found_at_the_first_post() -> None:
+    world = GitHubWorld(user=403)
+    async with github(world) as host:
+        await host.identify()
+        with pytest.raises(errors.HostTokenRejected, match="'github-actions") as caught:
+            await host.publish(PULL, REVIEW, at_once)
+    assert f"host.login to '{OURS}'" in caught.value.remedy
+    async with github(world, OURS) as host:
+        await host.identify()
+        assert [found.marker.identity.head_sha for found in await host.our_reviews(PULL)] == [PULL.head_sha], (
+            "it is found, not paid for again"
+        )
+        await host.publish(PULL, REVIEW, at_once)
+
+
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "tab\t", "é", "nul\x00"])
 async def test_a_token_that_no_header_can_hold_is_never_sent_nor_shown(token: str) -> None:
     world = GitHubWorld()

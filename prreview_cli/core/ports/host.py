@@ -124,8 +124,8 @@ class CodeHost(Protocol):
     """What we ask of the host and write there.
 
     Errors: HostTokenRejected, AppKeyRejected, HostTokenTooWide (profile); `errors.NoAccess`, RepositoryReplaced
-    (repository); HostRateLimited, HostUnreachable (again later). Credentials are never sent along a
-    redirect. Reads are retried nowhere below the queue; writes never.
+    (repository); PullRequestGone (that one alone); HostRateLimited, HostUnreachable (again later). Credentials
+    are never sent along a redirect. Reads are retried nowhere below the queue; writes never.
 
     `pace`: how fast the host wants to be written to. Whoever writes takes a turn first (`core.ports.circuits.Turns`).
     """

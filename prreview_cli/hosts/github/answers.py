@@ -209,7 +209,10 @@ def may_write(body: bytes) -> bool:
 
 def reviews(body: bytes) -> list[StoredReview]:
     """One page of GET …/reviews."""
-    return _read(body, list[StoredReview])
+    found = _read(body, list[StoredReview])
+    for review in found:
+        fields.identifier(review.id)
+    return found
 
 
 def review(body: bytes) -> StoredReview:
@@ -229,6 +232,17 @@ def complaint(body: bytes) -> str:
     details = [error if isinstance(error, str) else error.get("message") for error in errors if isinstance(error, str | dict)]
     said = [found.message, *(detail for detail in details if isinstance(detail, str))]
     return " ".join(terminal_safe(" · ".join(part for part in said if part)).split())
+
+
+def too_fast(body: bytes) -> bool:
+    """Whether a 422 is a secondary limit: the code "abuse" without a word (octokit/plugin-throttling.js#775), or these
+    words (cli/cli#4801)."""
+    try:
+        found = _read(body, _Complaint)
+    except ValueError:
+        return False
+    coded = any(isinstance(error, dict) and error.get("code") == "abuse" for error in found.errors)
+    return coded or "submitted too quickly" in complaint(body).lower()
 
 
 def _read(body: bytes, kind: type[T]) -> T:

@@ -85,13 +85,21 @@ class AppAccess:
         return (await self.to(place)).of or place
 
     async def listings(self) -> list[Lent]:
-        """An App's installations are not listed: those are looked through that a repository named in the profile leads to."""
-        for name in self._config.repositories:
-            if _is_name(name):
+        """An App's installations are not listed: those are looked through that a repository named in the profile leads to.
+
+        One that is closed to us does not keep the others from being listed; it is told when it is asked about by its name.
+        """
+        closed: errors.Failure | None = None
+        for name in filter(_is_name, self._config.repositories):
+            try:
                 await self._installation(Place(None, name))
+            except errors.Failure as refused:
+                if not isinstance(refused, errors.NoAccess):
+                    raise
+                closed = refused
         found = sorted({*self._installations.values(), *self._owners.values()})
         if not found:
-            raise errors.RepositoryForbidden(
+            raise closed or errors.RepositoryForbidden(
                 "A GitHub App is not told where it is installed.",
                 remedy="Name one repository of each account, without wildcards, in host.repositories.",
             )
@@ -127,11 +135,12 @@ class AppAccess:
                 f"{place.name} now names the repository {opened.id}; the job is about {place.id}, so nothing was done."
             )
         if opened.name.lower() != place.name.lower():
-            answer = await self._ask(requests.installation(place.name))
-            if answer.status not in _NOT_THERE:
-                raise errors.RepositoryReplaced(
-                    f"The repository {place.id} is {opened.name}, and {place.name} is another; nothing was done."
-                )
+            request = requests.installation(place.name)
+            answer = await self._ask(request)
+            if answer.status in _NOT_THERE:
+                return
+            self._read(answers.installation, request, answer, "an installation")
+            raise errors.RepositoryReplaced(f"The repository {place.id} is {opened.name}, and {place.name} is another; nothing was done.")
 
     async def _listing(self, installation: int) -> Lent:
         minted = await self._minted(installation, NewToken(_IMPLIED), f"installation {installation}")

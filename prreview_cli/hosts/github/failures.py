@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from prreview_cli.core import errors
-from prreview_cli.hosts.github import answers
+from prreview_cli.hosts.github import answers, fields
 from prreview_cli.hosts.github.client import Answer
 from prreview_cli.hosts.github.requests import Request
 
@@ -39,9 +38,12 @@ def failure(request: Request, answer: Answer, now: datetime, redact: Callable[[s
 
 
 def is_rate_limit(answer: Answer) -> bool:
-    """429, or a 403 that GitHub marks as one of its limits: by its headers, or (secondary limits) in words alone."""
+    """429, or a 403 that GitHub marks as one of its limits: by its headers, or (secondary limits) in words alone; or a 422
+    to a write that came too soon after others."""
     if answer.status == 429:
         return True
+    if answer.status == 422:
+        return answers.too_fast(answer.body)
     if answer.status != 403:
         return False
     marked = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
@@ -49,10 +51,14 @@ def is_rate_limit(answer: Answer) -> bool:
 
 
 def wait_until(answer: Answer, now: datetime) -> datetime:
-    """When the host will hear us again: `retry-after`, else `x-ratelimit-reset`, else a minute from now."""
-    hint = _after(answer.headers.get("retry-after"), now)
+    """When the host will hear us again: `retry-after`, else `x-ratelimit-reset`, else a minute from now.
+
+    A time of day is the host's: by its own `Date` it is told how far ahead that is, whatever our clock says.
+    """
+    ahead = now - (_date(answer.headers.get("date")) or now)
+    hint = _after(answer.headers.get("retry-after"), now, ahead)
     if hint is None and answer.headers.get("x-ratelimit-remaining") == "0":
-        hint = _epoch(answer.headers.get("x-ratelimit-reset"))
+        hint = _epoch(answer.headers.get("x-ratelimit-reset"), ahead)
     return now + LEAST_WAIT if hint is None else min(max(hint, now), now + LONGEST_WAIT)
 
 
@@ -62,19 +68,28 @@ def reason(answer: Answer, redact: Callable[[str], str]) -> str:
     return f": {said[:SHOWN].rstrip('. ')}" if said else ""
 
 
-def _after(text: str | None, now: datetime) -> datetime | None:
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit():
+def _after(text: str | None, now: datetime, ahead: timedelta) -> datetime | None:
+    if text is not None and text.isascii() and text.isdigit():
         return now + timedelta(seconds=min(int(text[:9]), LONGEST_WAIT.total_seconds()))
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    at = _date(text)
+    return None if at is None else _shifted(at, ahead)
 
 
-def _epoch(text: str | None) -> datetime | None:
+def _epoch(text: str | None, ahead: timedelta) -> datetime | None:
     if text is None or not text.isascii() or not text.isdigit():
         return None
-    return datetime.fromtimestamp(min(int(text[:11]), 253_370_764_800), UTC)
+    return _shifted(datetime.fromtimestamp(min(int(text[:11]), 253_370_764_800), UTC), ahead)
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else fields.http_date(text)
+    except ValueError:
+        return None
+
+
+def _shifted(at: datetime, by: timedelta) -> datetime | None:
+    try:
+        return at + by
+    except OverflowError:  # no hint: one of the two times is far outside any that is meant
+        return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _PART = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
@@ -75,6 +76,15 @@ def instant(value: object) -> datetime:
         return datetime.fromisoformat(_matching(_INSTANT, value, "an RFC 3339 time")).astimezone(UTC)
     except OverflowError:
         raise ValueError("That time is outside the calendar.") from None
+
+
+def http_date(value: str) -> datetime:
+    """The time in an HTTP header."""
+    try:
+        at = parsedate_to_datetime(value)
+    except OverflowError:
+        raise ValueError("That time is outside the calendar.") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _matching(pattern: re.Pattern[str], value: object, what: str) -> str:

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 ACTIONS_LOGIN = "github-actions[bot]"
 MOST_PULLS_PAGES = 200
+MOST_REVIEWS_PAGES = 100
 _MOVED = frozenset({301, 302, 307, 308})
 _HARMLESS_SCOPES = frozenset({"user:email"})
 
@@ -44,6 +45,7 @@ class GitHubHost:
         self._clock = clock
         self._redact = redact
         self._login: str | None = None
+        self._guessed = False
 
     async def close(self) -> None:
         await self._client.close()
@@ -59,11 +61,11 @@ class GitHubHost:
             return self._login
         _refuse_wide(answer)
         if answer.status == 200:
-            self._login = self._agreed(self._read(answers.account, answer, "who we are"))
+            self._login, self._guessed = self._agreed(self._read(answers.account, answer, "who we are")), False
         elif answer.status in {403, 404} and not is_rate_limit(answer):
             # The tokens of Apps and of Actions may not ask who they are; that they live is asked elsewhere.
             await self._prove_alive()
-            self._login = self._configured_login or ACTIONS_LOGIN
+            self._login, self._guessed = self._configured_login or ACTIONS_LOGIN, True
         else:
             raise self._failure(self._access.who, answer)
         return self._login
@@ -104,6 +106,9 @@ class GitHubHost:
             place = await self._renamed(Place(repository_id, place.name))
             request = requests.pull(place.name, number)
             answer = await self._exchange(request, place)
+            if answer.status == 404:
+                # Not the repository, which was just shown to us: GitHub hides what a flagged account has opened.
+                raise errors.PullRequestGone(f"{place.name}#{number} is not there any more, though its repository is.")
         elif answer.status in _MOVED:
             raise errors.RepositoryForbidden(f"{repository} has another name now.", remedy="Give the repository's present name.")
         pull = self._read(answers.pull_request, self._good(request, answer), "the pull request")
@@ -116,8 +121,10 @@ class GitHubHost:
     async def merge_base(self, pull: PullRequest) -> str | None:
         request = requests.compare(pull.repository, pull.base_sha, pull.head_sha)
         answer = await self._exchange(request, _place(pull))
-        if answer.status == 404 or (answer.status == 200 and not answer.body):
-            return None  # unrelated or unknown to the route, or an answer too large to keep: git finds it
+        if answer.status in {404, 500, 502, 503, 504} or (answer.status == 200 and not answer.body):
+            # Unrelated or unknown to the route, a comparison that takes GitHub too long (its OpenAPI names 500 and 503 for
+            # it), or an answer too large to keep. git finds it; and if the host is down, git says so.
+            return None
         return self._read(answers.merge_base, self._good(request, answer), "the merge base")
 
     async def may_write(self, pull: PullRequest, login: str) -> bool:
@@ -140,7 +147,13 @@ class GitHubHost:
         login = self._login or await self.identify()
         found: list[StoredReview] = []
         # To stop at the last page as if these were all could mean to post a second time.
-        pages = Pages("reviews", lambda page: requests.reviews(pull.repository, pull.number, page), answers.reviews)
+        pages = Pages(
+            "reviews",
+            lambda page: requests.reviews(pull.repository, pull.number, page),
+            answers.reviews,
+            size=requests.TEXTS_PAGE_SIZE,
+            most=MOST_REVIEWS_PAGES,
+        )
         async for listed in self._pages(pages, f"{pull.repository}#{pull.number}", _place(pull)):
             found += [review for review in listed if review.is_by(login)]
         return sorted(found, key=lambda review: review.id)
@@ -159,7 +172,7 @@ class GitHubHost:
             "open pull requests",
             lambda page: requests.open_pulls(repository, page),
             answers.pull_requests,
-            size=requests.PULLS_PAGE_SIZE,
+            size=requests.TEXTS_PAGE_SIZE,
             most=MOST_PULLS_PAGES,
             moved=f"{repository} has another name now.",
         )
@@ -185,7 +198,17 @@ class GitHubHost:
             raise _ambiguous("its answer could not be read") from None
         if stored.commit_id not in {None, review.reviewed_sha}:
             raise _ambiguous("its answer names another commit")
+        self._see_that_it_is_found_again(stored)
         return str(stored.id)
+
+    def _see_that_it_is_found_again(self, stored: StoredReview) -> None:
+        """A token that may not ask who it is was taken for somebody: if wrongly, each look would miss what it posts."""
+        if self._guessed and self._login is not None and stored.user is not None and not stored.is_by(self._login):
+            author = stored.user.login[:100]
+            raise errors.HostTokenRejected(
+                f"The review was posted by {author!r}, and prreview looks for its reviews by {self._login!r}, so it would post it again.",
+                remedy=f"Set host.login to {author!r}, then run `prreview resume`.",
+            )
 
     def review_page(self, repository: str, number: int, review_id: str) -> str:
         return f"{self._git_url}/{repository}/pull/{number}#pullrequestreview-{review_id}"

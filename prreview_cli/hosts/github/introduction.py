@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from prreview_cli.core.errors import HostUnreachable
 from prreview_cli.core.ports.host import Introduction
-from prreview_cli.hosts.github import answers, requests
+from prreview_cli.hosts.github import answers, fields, requests
 from prreview_cli.hosts.github.auth import Access
 from prreview_cli.hosts.github.client import Answer, GitHubClient, NoAnswer
 
@@ -37,7 +36,6 @@ def _permissions(answer: Answer) -> Mapping[str, str] | None:
 
 def _time(text: str | None) -> datetime | None:
     try:
-        at = parsedate_to_datetime(text or "")
+        return fields.http_date(text or "")
     except ValueError:
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

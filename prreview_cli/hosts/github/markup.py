@@ -61,6 +61,9 @@ def outdated(body: str, found: marker.Marker, newer_sha: str) -> str:
 
 
 def _has_place(finding: Finding) -> bool:
+    """Whether GitHub can find its place; one that it cannot find costs the whole post."""
+    if "\ufffd" in finding.path:  # the name is not UTF-8, so it cannot be told in JSON
+        return False
     return 0 < (finding.line if finding.start_line is None else finding.start_line) <= finding.line
 
 

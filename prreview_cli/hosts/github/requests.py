@@ -16,8 +16,8 @@ from prreview_cli.core.review import Side
 from prreview_cli.hosts.github import fields
 
 PAGE_SIZE = 100
-PULLS_PAGE_SIZE = 50
-"""A hundred descriptions of 65,536 characters could be more than the client reads of one answer."""
+TEXTS_PAGE_SIZE = 50
+"""A hundred descriptions or reviews of 65,536 characters, of four bytes each, would be more than the client reads of one answer."""
 
 
 class Route(Enum):
@@ -170,7 +170,7 @@ def repository(repository_id: int) -> Request:
 
 def open_pulls(full_name: str, page: int) -> Request:
     """One page (from 1) of a repository's open pull requests, oldest first, so that a new one moves no other to another page."""
-    query: dict[str, str | int] = {"state": "open", "sort": "created", "direction": "asc", "per_page": PULLS_PAGE_SIZE, "page": page}
+    query: dict[str, str | int] = {"state": "open", "sort": "created", "direction": "asc", "per_page": TEXTS_PAGE_SIZE, "page": page}
     return _request(Route.PULLS, full_name, query)
 
 
@@ -191,7 +191,7 @@ def permission(full_name: str, login: str) -> Request:
 
 def reviews(full_name: str, number: int, page: int) -> Request:
     """One page (from 1) of a pull request's reviews, oldest first."""
-    return _request(Route.REVIEWS, full_name, {"per_page": PAGE_SIZE, "page": page}, number=fields.identifier(number))
+    return _request(Route.REVIEWS, full_name, {"per_page": TEXTS_PAGE_SIZE, "page": page}, number=fields.identifier(number))
 
 
 def post_review(full_name: str, number: int, review: NewReview) -> Request:

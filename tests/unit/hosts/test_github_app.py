@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import pytest
@@ -142,6 +142,29 @@ async def test_a_key_that_is_not_the_apps_concerns_the_profile_and_is_not_repeat
                 await ask
             assert wrong.splitlines()[1] not in f"{caught.value}{caught.value.remedy}"
             assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(("status", "expected"), [(503, errors.HostUnreachable), (429, errors.HostRateLimited)])
+async def test_a_host_that_fails_while_a_rename_is_looked_into_is_not_taken_for_another_repository(
+    case: Case, status: int, expected: type[errors.Failure]
+) -> None:
+    await case.access.to(DEMO)
+    case.there[7] = "octo/renamed"
+    await case.clock.advance(51 * 60)
+    case.world.next_answer("GET", "/repos/octo/demo/installation", httpx.Response(status))
+    with pytest.raises(expected):
+        await case.access.to(DEMO)
+    assert (await case.access.present(DEMO)).name == "octo/renamed"
+
+
+async def test_an_account_that_took_the_app_away_does_not_keep_the_others_from_being_listed(case: Case) -> None:
+    case.access._config = replace(case.access._config, repositories=("gone/shop", "octo/demo", "octo/*"))
+    assert [seen.name for seen in await case.host.repositories()] == ["octo/demo"]
+    case.access._config = replace(case.access._config, repositories=("gone/shop", "gone/*"))
+    case.access._installations.clear()
+    case.access._owners.clear()
+    with pytest.raises(errors.AppNotInstalled, match="gone/shop"):
+        await case.host.repositories()
 
 
 async def test_without_a_named_repository_an_app_cannot_know_where_it_is_installed(case: Case) -> None:

@@ -39,6 +39,15 @@ def meant(status: int, headers: Mapping[str, str], message: str = "") -> errors.
         (429, {"retry-after": "soon"}, "", LEAST_WAIT.total_seconds()),
         (429, {"retry-after": "99999999999"}, "", LONGEST_WAIT.total_seconds()),
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH - 900)}, "", 0),
+        (429, {"retry-after": "-5"}, "", LEAST_WAIT.total_seconds()),
+        (429, {"retry-after": f"Tue, 24 Nov 2026 12:02:00 +{'9' * 20}"}, "", LEAST_WAIT.total_seconds()),
+        (422, {}, "Validation Failed: was submitted too quickly", LEAST_WAIT.total_seconds()),
+        # Our clock is an hour ahead, or behind: what counts is how far ahead it is for the host.
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH - 3540), "date": "Tue, 24 Nov 2026 11:00:00 GMT"}, "", 60),
+        (429, {"retry-after": "Tue, 24 Nov 2026 13:02:00 GMT", "date": "Tue, 24 Nov 2026 13:00:00 GMT"}, "", 120),
+        (429, {"retry-after": "7", "date": "Tue, 24 Nov 2026 13:00:00 GMT"}, "", 7),
+        (429, {"retry-after": "Tue, 24 Nov 2026 12:02:00 GMT", "date": "soon"}, "", 120),
+        (429, {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": "Mon, 01 Jan 1990 00:00:00 GMT"}, "", LEAST_WAIT.total_seconds()),
     ],
 )
 def test_a_limit_is_waited_for_as_it_says(status: int, headers: dict[str, str], message: str, wait_s: float) -> None:

@@ -118,6 +118,12 @@ def test_a_finding_without_a_line_to_stand_on_goes_into_the_body(line: int, star
     assert "**Further findings**\n\n- **Warning** `src/thing.py`" in post.body
 
 
+def test_a_finding_in_a_file_whose_name_is_not_utf8_goes_into_the_body() -> None:
+    post = markup.post(review(findings=(finding(path="caf\ufffd.py", title="Here"),)))
+    assert post.comments == ()
+    assert "Here" in post.body
+
+
 def test_a_remark_on_one_line_names_no_start() -> None:
     (comment,) = markup.post(review(findings=(finding(line=4, start_line=4),))).comments
     assert "start_line" not in comment.to_json()

@@ -57,7 +57,7 @@ def test_each_question_has_its_path() -> None:
         requests.pull("octo/demo", 3): "GET /repos/octo/demo/pulls/3",
         requests.compare("octo/demo", SHA, "b" * 40): f"GET /repos/octo/demo/compare/{SHA}...{'b' * 40}?per_page=1",
         requests.permission("octo/demo", "dependabot[bot]"): "GET /repos/octo/demo/collaborators/dependabot%5Bbot%5D/permission",
-        requests.reviews("octo/demo", 3, 2): "GET /repos/octo/demo/pulls/3/reviews?per_page=100&page=2",
+        requests.reviews("octo/demo", 3, 2): "GET /repos/octo/demo/pulls/3/reviews?per_page=50&page=2",
         requests.edit_review("octo/demo", 3, 9, NewBody("x")): "PUT /repos/octo/demo/pulls/3/reviews/9",
         requests.delete_pending("octo/demo", 3, 9): "DELETE /repos/octo/demo/pulls/3/reviews/9",
     }
