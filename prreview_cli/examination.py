@@ -16,7 +16,8 @@ from prreview_cli.core.job import State
 from prreview_cli.core.ports.host import Introduction
 from prreview_cli.core.profile import SecretName, SecretScheme
 from prreview_cli.services import doctor
-from prreview_cli.services.doctor import Check, Finding, apart
+from prreview_cli.services.apart import apart
+from prreview_cli.services.doctor import Check, Finding
 from prreview_cli.telemetry.untold import read as read_untold
 from prreview_cli.web.ports import is_ours, try_port
 from prreview_cli.wiring import House

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -49,6 +52,11 @@ async def _standing(house: House, store: Store) -> Standing:
 
 def rotate_webhook(house: House, ask: Callable[[], str], until: datetime | None) -> None:
     """Make the current secret the previous one, and what `ask` gives the current one; interrupted, the old one stays good."""
+    with _alone(house):
+        _rotate_webhook(house, ask, until)
+
+
+def _rotate_webhook(house: House, ask: Callable[[], str], until: datetime | None) -> None:
     vault = house.vault
     for name in (CURRENT, PREVIOUS):
         vault.see_that_it_can_be_put(name)
@@ -76,6 +84,11 @@ def rotate_webhook(house: House, ask: Callable[[], str], until: datetime | None)
 
 def retire(house: House, *, anyhow: bool) -> None:
     """Take the previous secret away. UsageError if the last delivery was verified by it, unless `anyhow`."""
+    with _alone(house):
+        _retire(house, anyhow=anyhow)
+
+
+def _retire(house: House, *, anyhow: bool) -> None:
     now = standing(house)
     if now.previous and (now.current is None or now.previous > now.current) and now.rotation.previous and not anyhow:
         raise UsageError(
@@ -87,6 +100,24 @@ def retire(house: House, *, anyhow: bool) -> None:
     if not house.vault.remove(PREVIOUS) and not now.rotation.previous:
         raise UsageError("There is no previous webhook secret.", remedy="There is nothing to retire.")
     _record(house, now.rotation.retired())
+
+
+@contextmanager
+def _alone(house: House) -> Iterator[None]:
+    """From its first look to its last word a rotation is the only one: a second would take what the first has just set
+    for nothing, and the host signs with it. UsageError if another one is under way; it may be at its prompt."""
+    lock = os.open(house.state / "rotation.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                "Another command rotates or retires this webhook's secret just now; nothing was changed.",
+                remedy="Let it end, look at `prreview secret rotate webhook_secret --status`, then run this one again if need be.",
+            ) from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def _record(house: House, new: Rotation) -> None:

@@ -6,22 +6,16 @@ A check never ends the examination: what it raises, and that it does not end in 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from prreview_cli.core import errors
 from prreview_cli.core.profile import SecretName, SecretRef, SecretScheme
 from prreview_cli.telemetry import logger
 
 log = logger("doctor")
-
-T = TypeVar("T")
 
 SKEW_S = 60.0
 """How far our clock may be from the host's: an App's token is signed for so long before it is sent (FACTS: iat - 60 s)."""
@@ -89,30 +83,6 @@ async def _asked(check: Check) -> list[Finding]:
 def failed(name: str, error: errors.PrreviewError) -> Finding:
     """The finding in what was raised; a limit that passes is no fault of the profile."""
     return Finding(name, ok=None if isinstance(error, _NOT_NOW) else False, detail=str(error), remedy=error.remedy)
-
-
-async def apart(work: Callable[[], T]) -> T:
-    """The result of work that may block for ever (a keyring that asks, a dead mount): in a thread that nobody waits for."""
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[T] = loop.create_future()
-
-    def settle(answer: Callable[[], None]) -> None:
-        if not result.done():
-            answer()
-
-    def run() -> None:
-        answer: Callable[[], None]
-        try:
-            value = work()
-        except Exception as error:  # noqa: BLE001 - it is raised again, where the result is awaited
-            answer = partial(result.set_exception, error)
-        else:
-            answer = partial(result.set_result, value)
-        with suppress(RuntimeError):  # the loop has ended without us
-            loop.call_soon_threadsafe(settle, answer)
-
-    threading.Thread(target=run, name="prreview-doctor", daemon=True).start()
-    return await result
 
 
 # -- judgements -------------------------------------------------------------------------------------

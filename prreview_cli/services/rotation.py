@@ -21,6 +21,7 @@ from prreview_cli.core.ports.clock import Clock
 from prreview_cli.core.ports.host import Signer
 from prreview_cli.core.ports.store import Switches
 from prreview_cli.secrecy import Secret
+from prreview_cli.services.apart import apart
 from prreview_cli.telemetry import logger
 
 log = logger("rotation")
@@ -103,6 +104,7 @@ class WebhookKeys:
         self._changes = 0
         self._look_again = self._read_again = float("-inf")
         self._noted: dict[int, float] = {}
+        self._reading: asyncio.Future[Sequence[Secret]] | None = None
 
     def secrets(self) -> Sequence[Secret]:
         """Those that verify now, the current one first."""
@@ -144,8 +146,7 @@ class WebhookKeys:
         self._tried, self._read_again = found, self._clock.monotonic() + READ_AGAIN_S
         rotation = _parse(found)
         try:
-            async with asyncio.timeout(READ_AGAIN_S):
-                secrets = await asyncio.to_thread(self._read)
+            secrets = await self._read_anew()
         except (SecretUnavailable, TimeoutError) as trouble:
             log.error("webhook_secret_not_read", reason=str(trouble) or "The keyring did not answer.")
             return
@@ -155,6 +156,17 @@ class WebhookKeys:
         self._kept, self._rotation = secrets, rotation.ended(happened=settled)
         self._changes += 1
         log.info("webhook_secret_read_anew", number=self._rotation.number)
+
+    async def _read_anew(self) -> Sequence[Secret]:
+        """The secrets as they are now; TimeoutError if they are not had in time, or if an earlier reading hangs still."""
+        if self._reading is not None and not self._reading.done():
+            raise TimeoutError
+        self._reading = asyncio.ensure_future(apart(self._read))
+        self._reading.add_done_callback(lambda late: late.cancelled() or late.exception())  # else asyncio complains of what nobody reads
+        await asyncio.wait((self._reading,), timeout=READ_AGAIN_S)
+        if not self._reading.done():
+            raise TimeoutError
+        return self._reading.result()
 
 
 def _parse(text: str | None) -> Rotation:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -191,6 +192,20 @@ def test_the_webhooks_secret_is_rotated_told_and_retired(tmp_path: Path, environ
     assert kept(tmp_path) == {"prreview/prod webhook_secret": NEW}
     assert rotate(tmp_path, environ, "--retire").returncode == 2
     assert json.loads(rotate(tmp_path, environ, "--status", "--json").stdout)["previous_valid"] is False
+
+
+def test_a_second_rotation_is_refused_while_another_one_is_under_way(tmp_path: Path, environ: dict[str, str]) -> None:
+    environ = {**environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    prreview(tmp_path, "secret", "set", "webhook_secret", environ=environ, stdin=OLD)
+    state = tmp_path / "state" / "prreview" / "prod"
+    state.mkdir(mode=0o700, parents=True)
+    with (state / "rotation.lock").open("wb") as another:  # which is at its prompt, say
+        fcntl.flock(another, fcntl.LOCK_EX)
+        for options in ((), ("--retire", "--anyhow")):
+            refused = rotate(tmp_path, environ, *options, stdin=NEW)
+            assert (refused.returncode, "nothing was changed" in refused.stderr) == (2, True), refused.stderr
+    assert kept(tmp_path) == {"prreview/prod webhook_secret": OLD}
+    assert rotate(tmp_path, environ, stdin=NEW).returncode == 0
 
 
 def test_a_key_is_replaced_only_once_its_service_accepts_the_new_one(tmp_path: Path, environ: dict[str, str]) -> None:

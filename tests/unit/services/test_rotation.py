@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -93,6 +94,27 @@ async def test_a_keyring_that_cannot_be_read_is_left_alone_for_a_while_and_what_
     server.keyring = [NEW, OLD]
     await server.clock.advance(rotation.READ_AGAIN_S)
     assert await server.signer(NEW) is Signer.CURRENT
+
+
+async def test_a_keyring_that_never_answers_holds_up_one_thread_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, answers, threads = Server(), threading.Event(), list[threading.Thread]()
+
+    def hangs() -> Sequence[Secret]:
+        threads.append(threading.current_thread())
+        answers.wait(60)
+        return [Secret(NEW), Secret(OLD)]
+
+    server.keys._read = hangs
+    monkeypatch.setattr(rotation, "READ_AGAIN_S", 0.02)
+    await server.rotated(NEW, OLD, before=Rotation())
+    for _ in range(5):
+        assert await server.signer(NEW) is None
+        await server.clock.advance(1)
+    assert [thread.daemon for thread in threads] == [True], "one that nobody waits for at the end either"
+    answers.set()
+    while await server.signer(NEW) is None:
+        await server.clock.advance(1)
+    assert await server.signer(OLD) is Signer.PREVIOUS
 
 
 async def test_a_rotation_that_is_killed_after_the_keyring_had_the_new_secret_is_found_without_a_restart() -> None:
