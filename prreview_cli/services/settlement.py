@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from prreview_cli.core import errors, retry
 from prreview_cli.core.circuit import DOWN, LIMITS, Service
@@ -20,7 +22,10 @@ from prreview_cli.telemetry import logger
 log = logger("settlement")
 
 TRIES_AFTER_S = (0.0, 1.0, 3.0)
-"""When to try to write a settlement, in seconds from one try to the next; after the last one the lease runs out by itself."""
+"""When to try to write a settlement, and the pause before it, in seconds from one try to the next; after the last one the
+lease runs out by itself."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Settlement:
     async def _trip(self, failure: errors.Failure) -> None:
         """A pause that cannot be written is made up for by whoever takes the job next; the job is given back all the same."""
         try:
-            await self.kill_switch.trip(failure)
+            await self._tried(lambda: self.kill_switch.trip(failure))
         except errors.StoreUnusable as trouble:
             log.error("pause_not_stored", reason=str(trouble))
 
@@ -77,15 +82,20 @@ class Settlement:
             log.warning("answer_not_noted", reason=str(trouble))
 
     async def _written(self, lease: Lease, outcome: Outcome, record: Record) -> bool:
-        trouble: errors.StoreUnusable | None = None
-        for wait in TRIES_AFTER_S:
+        try:
+            return await self._tried(lambda: self.jobs.settle(lease, outcome, record.cost, self.clock.now()))
+        except errors.StoreUnusable as trouble:
+            log.error("settlement_not_stored", job=lease.job.id, reason=str(trouble))
+            return False
+
+    async def _tried(self, write: Callable[[], Awaitable[T]]) -> T:
+        *waits, last = TRIES_AFTER_S
+        for wait in waits:
             await self.clock.sleep(wait)
-            try:
-                return await self.jobs.settle(lease, outcome, record.cost, self.clock.now())
-            except errors.StoreUnusable as error:
-                trouble = error
-        log.error("settlement_not_stored", job=lease.job.id, reason=str(trouble))
-        return False
+            with suppress(errors.StoreUnusable):
+                return await write()
+        await self.clock.sleep(last)
+        return await write()
 
     async def _tell(self, lease: Lease, dead: Dead) -> None:
         job = lease.job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -77,6 +77,24 @@ async def test_an_outage_charges_the_jobs_that_found_it_and_no_other(bench: Benc
     assert await bench.claim() is None
     assert [alert.kind for alert in bench.alerts.told] == [AlertKind.CIRCUIT_OPEN]
     assert "Down." in bench.alerts.told[0].reason
+
+
+async def test_a_pause_that_the_database_did_not_take_at_once_is_written_before_the_job_is_given_back_uncharged(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lease,) = await bench.held(1)
+    pause, refusals = bench.store.switches.pause, [errors.StoreUnusable("The database is locked.")] * 2
+
+    async def locked_at_first(reason: str, since: datetime, until: datetime | None) -> bool:
+        if refusals:
+            raise refusals.pop()
+        return await pause(reason, since, until)
+
+    monkeypatch.setattr(bench.store.switches, "pause", locked_at_first)
+    job = await bench.end(lease, errors.HostTokenRejected("The code host does not accept the token (401)."))
+    assert (job.state, job.attempts) == (State.QUEUED, 0)
+    assert await bench.store.switches.paused(bench.clock.now()) is not None
+    assert [alert.kind for alert in bench.alerts.told] == [AlertKind.PAUSED]
 
 
 async def test_an_outage_of_hours_kills_no_job_asks_with_one_and_tells_once(bench: Bench) -> None:
