@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from prreview_cli.core.errors import PrreviewError, SecretUnavailable
-from prreview_cli.core.profile import Profile, SecretName
+from prreview_cli.core.profile import Host, Profile, SecretName
 from prreview_cli.secrecy import Secret
 from prreview_cli.settings.problems import Problem
 from prreview_cli.settings.profiles import examine_text, profile_paths, read_profile, read_text
+from prreview_cli.settings.rules import is_loopback
 from prreview_cli.settings.vault import Vault
 
 
@@ -50,6 +52,7 @@ def check_profile(path: Path, environ: Mapping[str, str], vault_of: Callable[[Pr
     report.profile, report.problems = examine_text(text, path)
     if report.profile is None:
         return report
+    _note_two_hosts(report, report.profile.host)
     values = _check_secrets(report, report.profile, vault_of(report.profile))
     for other in profile_paths(environ):
         if other.resolve() != path.resolve():
@@ -71,6 +74,14 @@ def _check_secrets(report: Report, profile: Profile, vault: Vault) -> Mapping[st
     if SecretName.WEBHOOK_SECRET not in profile.secrets:
         report.notes.append("There is no secrets.webhook_secret, so `prreview serve` would not start; the other commands do not need it.")
     return vault.known()
+
+
+def _note_two_hosts(report: Report, host: Host) -> None:
+    """A company's own server is named by two keys, and whoever forgets the second shows its token to github.com."""
+    api, git = urlsplit(host.api_url).hostname, urlsplit(host.git_url).hostname
+    if not is_loopback(api or "") and (api == "api.github.com") != (git == "github.com"):
+        told = f"host.api_url leads to {api} and host.git_url to {git}, and the token is sent to both."
+        report.notes.append(f"{told} Set the one that is not meant.")
 
 
 def _compare(

@@ -26,7 +26,7 @@ def lines_of(text: str) -> dict[tuple[str, ...], int]:
     A key is its path, such as `("workers", "count")`. What stands inside an array has the array's path.
     """
     scanner = _Scanner(text)
-    with suppress(ValueError):  # of a document that is not valid after all: the lines found so far
+    with suppress(ValueError, RecursionError):  # not valid after all, or nested too deeply: the lines found so far
         scanner.document()
     return scanner.lines
 

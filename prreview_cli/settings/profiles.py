@@ -102,6 +102,8 @@ def examine_text(text: str, path: Path) -> tuple[Profile | None, list[Problem]]:
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         return None, [Problem("", f"This is not TOML: {error}.", int(line[1]) if line else text.count("\n") + 1)]
+    except (ValueError, RecursionError):  # thousands of digits, or of brackets
+        return None, [Problem("", "A number in it is too long, or a list too deeply nested, to be read.")]
     profile, problems = read_document(document, path.stem, path)
     if profile is not None:
         problems = list(broken_relations(profile))

@@ -22,6 +22,9 @@ T = TypeVar("T")
 OURS = frozenset({"name", "path"})
 """Fields of a profile that come from where the file is, not from what stands in it."""
 
+_INTEGERS = 2**63
+"""As far as a TOML integer goes; its parser goes further."""
+
 _EXPECTED: dict[type, str] = {
     str: "a text in quotes",
     int: "a whole number",
@@ -81,6 +84,9 @@ class Reader:
 
     def _typed(self, wanted: type, value: Any, key: str) -> Any:
         """The value as `wanted`, without guessing: only a whole number may stand for a number."""
+        if type(value) is int and not -_INTEGERS <= value < _INTEGERS:
+            self._note(key, "is a number with too many digits.")
+            raise _Wrong
         if wanted is float and type(value) in {int, float} and math.isfinite(value):
             return float(value)
         if wanted is Path and isinstance(value, str):

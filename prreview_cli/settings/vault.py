@@ -87,7 +87,10 @@ class Vault:
     def see_that_it_can_be_put(self, name: SecretName) -> None:
         """SecretUnavailable if `put` would refuse this secret, so that nobody types a value in vain."""
         self._account(name)
-        self._keyring()
+        try:
+            self._keyring()
+        except Exception as error:  # noqa: BLE001 - the boundary to foreign back ends, as in `put`
+            raise _refused(name, error) from None
 
     def put(self, name: SecretName, raw: str) -> None:
         """Keep a value in the keyring and see that it can be read back; SecretUnavailable if that is not where it belongs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ def as_toml(mapping: Mapping[str, Any]) -> str:
 def write_profile(path: Path, mapping: Mapping[str, Any]) -> Path | None:
     """Write a profile to `path`, whole or not at all; where a copy of the former file is now, if there was one.
 
+    A new file is for this user alone; one that was there keeps its mode and, where we may give it away, its owner.
     ProfileError, and nothing written, if it would not be sound or cannot be written.
     """
     return write_text(path, as_toml(mapping))
@@ -50,9 +52,10 @@ def write_text(path: Path, text: str) -> Path | None:
     path = path.resolve()  # a link stays a link
     former = path.with_name(f"{path.name}.bak") if path.exists() else None
     try:
+        before = path.stat() if former else None
         if former:
-            _put(former, path.read_text(encoding="utf-8"))
-        _put(path, text)
+            _put(former, path.read_text(encoding="utf-8"), before)
+        _put(path, text, before)
     except OSError as error:
         raise ProfileError(f"{path} cannot be written: {error.strerror}.", remedy="See that you may write its folder.") from None
     return former
@@ -91,12 +94,17 @@ def _value(key: str, text: str) -> Any:
     return parsed["value"]
 
 
-def _put(path: Path, text: str) -> None:
-    """Write the file in one step that a power cut cannot halve, for this user alone."""
+def _put(path: Path, text: str, like: os.stat_result | None) -> None:
+    """Write the file in one step that a power cut cannot halve, for this user alone or for whom the former was."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if like is not None:
+                # A service's profile is root's and read by another user: `sudo prreview profile set` must not lock it out.
+                with suppress(PermissionError):
+                    os.fchown(descriptor, like.st_uid, like.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

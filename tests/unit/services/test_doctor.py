@@ -13,7 +13,8 @@ import pytest
 from prreview_cli.core import errors
 from prreview_cli.core.profile import SecretName, SecretRef, SecretScheme
 from prreview_cli.services import doctor
-from prreview_cli.services.doctor import Check, Finding, apart, examine
+from prreview_cli.services.apart import apart
+from prreview_cli.services.doctor import Check, Finding, examine
 from support.fakes import NOON
 
 GOOD = Finding("good", ok=True, detail="fine")

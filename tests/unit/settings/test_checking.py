@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from prreview_cli.core.profile import Profile, SecretName
 from prreview_cli.settings import Vault, check_profile
 from support.profiles import profile_file
@@ -25,6 +27,22 @@ def test_a_sound_profile_has_no_problem(tmp_path: Path) -> None:
 
     assert report.problems == report.notes == []
     assert set(report.present.values()) == {True}
+
+
+@pytest.mark.parametrize(
+    ("api", "git", "notes"),
+    [
+        ("https://ghe.example.com/api/v3", None, 1),
+        (None, "https://ghe.example.com", 1),
+        ("https://ghe.example.com/api/v3", "https://ghe.example.com", 0),
+        ("http://127.0.0.1:1", None, 0),
+    ],
+)
+def test_a_token_that_would_be_shown_to_two_hosts_is_noted(tmp_path: Path, api: str | None, git: str | None, notes: int) -> None:
+    report = check(profile_file(tmp_path, {"host.api_url": api, "host.git_url": git}))
+
+    assert report.problems == []
+    assert len([note for note in report.notes if "sent to both" in note]) == notes
 
 
 def test_each_missing_secret_is_a_problem_with_its_remedy(tmp_path: Path) -> None:

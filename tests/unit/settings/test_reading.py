@@ -226,6 +226,24 @@ def test_what_is_not_toml_is_told_with_its_line(text: str, line: int) -> None:
     assert str(problem).startswith(f"line {line}: This is not TOML")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a = {'[' * 100_000}",
+        f"a = {'9' * 5_000}",
+        f"[workers]\ncount = {'9' * 400}",
+        f"[workers]\nbackoff_s = {'9' * 400}",
+        f"[review]\ninclude = {'[' * 300}{']' * 300}",
+    ],
+    ids=lambda text: text[:25],
+)
+def test_what_no_reader_could_hold_is_refused_and_breaks_nothing(text: str) -> None:
+    profile, problems = examine_text(f'environment = "test"\n{text}\n', PATH)
+
+    assert profile is None
+    assert problems
+
+
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "test.toml"
     path.write_bytes(b"environment = '\xff'")

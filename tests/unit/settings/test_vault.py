@@ -172,6 +172,16 @@ def test_what_a_failing_keyring_says_is_not_repeated(tmp_path: Path) -> None:
     assert caught.value.__suppress_context__
 
 
+def test_a_back_end_that_cannot_be_loaded_is_told_by_its_type_before_a_value_is_asked_for(tmp_path: Path) -> None:
+    def unloadable() -> MemoryKeyring:
+        raise ModuleNotFoundError(f"No module named {VALUE!r}")
+
+    with pytest.raises(SecretUnavailable, match="ModuleNotFoundError") as caught:
+        Vault(profile_with(tmp_path, "keyring:token"), {}, unloadable).see_that_it_can_be_put(TOKEN)
+
+    assert VALUE not in str(caught.value)
+
+
 def test_a_keyring_that_keeps_nothing_is_noticed_at_once(tmp_path: Path) -> None:
     with pytest.raises(SecretUnavailable, match="does not give it back"):
         Vault(profile_with(tmp_path, "keyring:token"), {}, null.Keyring).put(TOKEN, VALUE)

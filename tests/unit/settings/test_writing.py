@@ -19,14 +19,16 @@ def test_a_profile_survives_being_written_whole(tmp_path: Path) -> None:
 
     write_profile(tmp_path / "again" / "test.toml", to_mapping(first))
     again = read_profile(tmp_path / "again" / "test.toml")
+    assert stat.S_IMODE((tmp_path / "again" / "test.toml").stat().st_mode) == 0o600, "a new one is for us alone"
 
     assert to_mapping(again) == to_mapping(first)
     assert again.model.prices == first.model.prices
 
 
-def test_what_is_written_is_for_us_alone_and_keeps_the_former_file_beside_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_what_is_written_is_for_whom_the_former_file_was_which_stays_beside_it(tmp_path: Path, mode: int) -> None:
     path = profile_file(tmp_path)
-    path.chmod(0o644)
+    path.chmod(mode)
     before = path.read_text()
 
     former = write_profile(path, document({"workers.count": 7}))
@@ -34,8 +36,20 @@ def test_what_is_written_is_for_us_alone_and_keeps_the_former_file_beside_it(tmp
     assert former == tmp_path / "test.toml.bak"
     assert former.read_text() == before
     assert read_profile(path).workers.count == 7
-    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {mode}
     assert {file.name for file in tmp_path.iterdir()} == {"test.toml", "test.toml.bak"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can give a file away.")
+def test_as_root_a_services_profile_stays_readable_for_its_group(tmp_path: Path) -> None:
+    path = profile_file(tmp_path)
+    os.chown(path, 0, 4711)
+    path.chmod(0o640)
+
+    write_profile(path, document({"workers.count": 7}))
+
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 4711, 0o640)
 
 
 def test_what_would_not_be_sound_is_not_written(tmp_path: Path) -> None:
