@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -18,6 +19,7 @@ def main() -> None:
     interruption.guard()
     os.umask(0o077)  # whatever a command leaves behind is for this user alone
     _open_what_is_closed()
+    _hold_what_is_written()
     _without_a_second_command_line()
     from prreview_cli.cli.root import run  # noqa: PLC0415 - takes a moment, in which Ctrl-C must be in good hands already
 
@@ -37,6 +39,13 @@ def _open_what_is_closed() -> None:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _hold_what_is_written() -> None:
+    """Under PYTHONUNBUFFERED, as images for containers set it, a line that could not be written is held nowhere: then a full
+    disk could not be told from a fault of ours. Each line is flushed in any case."""
+    if not isinstance(sys.stdout.buffer, io.BufferedWriter):
+        sys.stdout = os.fdopen(1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)
 
 
 def _without_a_second_command_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from prreview_cli.core.errors import StoreUnusable
 from prreview_cli.core.job import State
 from prreview_cli.core.ports.store import Beat, Capacity
 from prreview_cli.store import open_store
@@ -191,6 +193,20 @@ async def test_a_worker_without_a_lock_is_judged_by_its_lease_alone(at: Bench) -
 
     assert await at.silence(27) == []
     assert len(await at.silence(3)) == 1
+
+
+async def test_a_worker_that_finds_no_room_for_its_file_says_so_and_goes_on_once_there_is(
+    at: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        with pytest.raises(StoreUnusable, match="No space left on device"):
+            await at.store.pools.beat(Beat("w1", 1, 1, NOON, 0))
+
+    await at.store.pools.beat(Beat("w1", 1, 1, NOON, 0))
 
 
 async def test_two_live_workers_cannot_share_a_name(at: Bench, tmp_path: Path) -> None:

@@ -39,9 +39,10 @@ def test_an_error_that_nobody_can_be_told_keeps_its_exit_code(home: Path, nowher
     assert shell(home, f"prreview status -p nosuch {nowhere}").returncode == 2
 
 
+@pytest.mark.parametrize("unbuffered", ["", "PYTHONUNBUFFERED=1 "])
 @pytest.mark.parametrize("words", ["jobs list -p dev --json", "profile list", "status --help"])
-def test_a_full_disk_below_stdout_is_told_in_sentences(home: Path, words: str) -> None:
-    run = shell(home, f"prreview {words} > /dev/full")
+def test_a_full_disk_below_stdout_is_told_in_sentences(home: Path, words: str, unbuffered: str) -> None:
+    run = shell(home, f"{unbuffered}prreview {words} > /dev/full")
 
     assert run.returncode == 1
     assert run.stderr.startswith("error: Standard output cannot be written: No space left on device.\n  ")

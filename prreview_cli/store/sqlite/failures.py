@@ -46,11 +46,22 @@ def is_damage(error: BaseException) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
+def _is_full(folder: Path) -> bool:
+    """Whether there is less room than the log's index grows by at a time (32 KiB: sqlite.org/walformat.html)."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < 32 << 10
+
+
 def unusable(path: Path, error: sqlite3.Error) -> StoreUnusable:
     """What an operator is told."""
     name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
     if name == "SQLITE_CANTOPEN" and path.exists() and not os.access(path.parent, os.W_OK):
         name = "SQLITE_READONLY"  # the log beside it could not be made
+    if name == "SQLITE_IOERR" and _is_full(path.parent):
+        name = "SQLITE_FULL"  # the log's index beside it could not grow: that is an I/O error to SQLite
     sentence = _SENTENCES.get(_ALIKE.get(name, name))
     if sentence is None:
         return StoreUnusable(f"The database {path} failed: {error}.")
