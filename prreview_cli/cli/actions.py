@@ -65,8 +65,10 @@ def _event(environ: Mapping[str, str]) -> dict[str, Any]:
     try:
         with Path(environ.get("GITHUB_EVENT_PATH", "")).open("rb") as file:
             data = json.loads(file.read(_MOST_BYTES))
-    except (OSError, ValueError) as error:
-        raise _unreadable(type(error).__name__) from None
+    except OSError as error:
+        raise _unreadable(str(error.strerror)) from None
+    except (ValueError, RecursionError):  # the latter: a few thousand brackets
+        raise _unreadable("it is not JSON") from None
     if not isinstance(data, dict):
         raise _unreadable("it is no JSON object")
     return data

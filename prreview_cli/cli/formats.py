@@ -31,6 +31,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3_600} h"
 
 
+def times(count: int, what: str) -> str:
+    """For people: 1 model call, 2 model calls."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def ending(attempt: Attempt) -> str:
+    """For people: how an attempt ended."""
+    return (attempt.outcome or "").replace("hand_back", "handed back")
+
+
 def job_json(job: Job) -> dict[str, Any]:
     """A job as `jobs list` and `why` give it."""
     return {

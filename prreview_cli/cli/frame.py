@@ -66,7 +66,7 @@ def _misuse(error: typer.TyperException) -> tuple[str, str]:
     """What to say of words that are no command line."""
     context = getattr(error, "ctx", None)
     told = error.format_message().replace("Value error, ", "").rstrip(".")
-    return f"{told}.", f"See `{context.command_path if context else 'prreview'} --help`."
+    return told if told.endswith("?") else f"{told}.", f"See `{context.command_path if context else 'prreview'} --help`."
 
 
 def _unwritable() -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from prreview_cli.cli.files import expect_writable, write
 from prreview_cli.cli.output import print_json, print_text, safe, say, say_error
 from prreview_cli.cli.wrapping import labelled, width
+from prreview_cli.core import errors
 from prreview_cli.core.errors import Failure, NotYetKept, UsageError
 from prreview_cli.core.gate import FailOn
 from prreview_cli.core.markup import json_without_commands, without_commands
@@ -23,6 +24,17 @@ from prreview_cli.services.foreground import Result
 
 LATER = ("markdown", "github", "sarif", "rdjson")
 """Formats of the specification that come with a later version."""
+
+AGAIN = "Run it again later: a head that only this command asked for is left to no pool."
+_LEFT_TO_POOLS = (
+    errors.ModelRateLimited,
+    errors.ModelOverloaded,
+    errors.HostRateLimited,
+    errors.HostWritesSpent,
+    errors.AmbiguousPost,
+    errors.CircuitOpen,
+)
+"""Failures whose own remedy is to do nothing, since a pool tries again."""
 
 
 class Format(StrEnum):
@@ -82,10 +94,11 @@ def print_document(document: dict[str, Any], format: Format) -> None:  # noqa: A
 
 def say_failure(failure: Failure, format: Format) -> None:  # noqa: A002 - as above
     """Why there is no review, and what to do; the reason is not said twice to one who reads the document on a terminal."""
+    remedy = AGAIN if isinstance(failure, _LEFT_TO_POOLS) else failure.remedy
     if format is Format.TEXT and sys.stdout.isatty():
-        say(failure.remedy)
+        say(remedy)
     else:
-        say_error(str(failure), failure.remedy)
+        say_error(str(failure), remedy)
 
 
 def _fitted(line: str, columns: int) -> str:

@@ -17,6 +17,7 @@ _DOING = {
     "search": "searches for",
     "read_diff": "reads the diff of",
     "submit_review": "hands in the review",
+    "confirm_findings": "confirms its findings",
 }
 
 
@@ -38,7 +39,7 @@ def watching() -> Iterator[Watcher]:
     from rich.text import Text  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    with console.status(Text("Asking the code host.")) as status:
+    with console.status(Text("Getting the commits, the agent and the model's first answer.")) as status:
 
         def told(text: str) -> None:
             console.print(Text(safe(text)))

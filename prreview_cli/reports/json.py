@@ -35,7 +35,8 @@ def of_review(review: Review, fail_on: str, url: str | None = None) -> dict[str,
 
 def of_marker(marker: Marker, review_id: str, what: Unreviewed, fail_on: str, url: str | None = None) -> dict[str, Any]:
     """A review that the host shows and that is not stored here: as much of it as its marker names."""
-    known = {"contract_version": marker.contract_version, "counts": _counts(dict(zip(Severity, marker.counts, strict=True)))}
+    named = {"repository_id": marker.identity.repository_id, "run": marker.identity.run, "contract_version": marker.contract_version}
+    known = named | {"counts": _counts(dict(zip(Severity, marker.counts, strict=True)))}
     return of_nothing(what, fail_on) | known | {"posted": {"review_id": review_id, "url": url}}
 
 
@@ -47,10 +48,13 @@ def of_nothing(what: Unreviewed, fail_on: str) -> dict[str, Any]:
         "reason": what.reason,
         "environment": what.environment,
         "repository": what.repository,
+        "repository_id": None,
         "number": what.number,
+        "run": None,
         "base_sha": None,
         "reviewed_sha": what.head_sha or None,
         "contract_version": CONTRACT_VERSION,
+        "guidelines_version": None,
         "model": what.model,
         "summary": "",
         "findings": [],
@@ -58,6 +62,7 @@ def of_nothing(what: Unreviewed, fail_on: str) -> dict[str, Any]:
         "coverage": {"full": False, "reviewed": [], "omitted": []},
         "usage": asdict(what.usage),
         "attempts": what.attempts,
+        "notes": [],
         "posted": None,
         "fail_on": fail_on,
     }

@@ -28,7 +28,8 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     for omission in document["coverage"]["omitted"]:
         yield f"not reviewed: {omission['path']}: {omission['reason']}"
     usage = document["usage"]
-    yield from ("", f"{usage['model_calls']} model calls, {usage['usd']:.4f} USD; {_posted(document['posted'])}")
+    calls = f"{usage['model_calls']} model call{'' if usage['model_calls'] == 1 else 's'}"
+    yield from ("", f"{calls}, {usage['usd']:.4f} USD; {_posted(document['posted'])}")
 
 
 def _subject(document: dict[str, Any]) -> str:

@@ -88,6 +88,7 @@ def audit(home: Path, environ: dict[str, str], *words: str, stdin: str = "") -> 
 
 def test_without_a_path_the_profile_s_own_state_is_searched(tmp_path: Path, environ: dict[str, str]) -> None:
     assert audit(tmp_path, environ)[0] == 2  # nothing has been kept yet
+    assert audit(tmp_path, environ, "")[0] == 2  # nor is the working directory searched in the place of an unset variable
     logs = tmp_path / "state" / "logs"
     logs.mkdir(parents=True)
     (logs / "serve.log").write_text(log_lines(50))

@@ -47,6 +47,14 @@ def test_a_profile_is_made_listed_shown_changed_and_checked(tmp_path: Path) -> N
         assert not any(value in run.stdout + run.stderr for value in SECRETS.values())
 
 
+@pytest.mark.parametrize(("template", "asked"), [("prod", "for model_api_key, host_token, webhook_secret, then"), ("ci", "")])
+def test_a_new_profile_asks_for_the_values_that_the_keyring_keeps_and_no_others(tmp_path: Path, template: str, asked: str) -> None:
+    made = prreview(tmp_path, "profile", "create", "mine", "--template", template, environ={"PRREVIEW_PROFILES_DIR": str(tmp_path)})
+
+    assert ("prreview secret set NAME -p mine" in made.stderr, asked in made.stderr) == (bool(asked), True)
+    assert "`prreview profile check mine`" in made.stderr
+
+
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_each_template_makes_a_profile_for_any_environment(tmp_path: Path, template: str) -> None:
     environ = {"PRREVIEW_PROFILES_DIR": str(tmp_path)}

@@ -129,6 +129,8 @@ def _targets(paths: list[str], profiles: list[Profile]) -> list[Path | None]:
             raise UsageError(f"Nothing has been kept yet in {own[0]}.", remedy="Name the logs to search: prreview audit-logs PATH.")
         return there
     for path in paths:
+        if not path:  # an unset variable of a script: to Path it is the working directory, whose being clean says nothing
+            raise UsageError("An empty PATH was given.", remedy="Name files and folders that are there, or - for stdin.")
         if path != "-" and not is_there(Path(path)):
             raise UsageError(f"There is nothing at {path}.", remedy="Name files and folders that are there, or - for stdin.")
     return [None if path == "-" else Path(path) for path in paths]

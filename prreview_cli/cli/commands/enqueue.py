@@ -39,6 +39,7 @@ def enqueue(
     """Queue one pull request by hand. A head that is queued or reviewed already is a duplicate."""
     house = house_of(profile)
     name = pull_request_name(pull_request, house.profile.host.git_url)
+    expect_covered(house.profile, name.repository)
     answer, job, review = with_store(house, lambda store: _enqueue(house, store, name, sha, again, priority, wait), must_exist=False)
     if as_json:
         told = {"status": answer.status.value, "reason": answer.reason, "job": answer.job}

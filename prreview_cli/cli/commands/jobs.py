@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prreview_cli.cli.formats import attempt_json, job_json, short_moment
+from prreview_cli.cli.formats import attempt_json, ending, job_json, short_moment, times
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption, ProfileOption
 from prreview_cli.cli.output import print_json, print_table, print_text, say
@@ -147,8 +147,8 @@ def _lines(job: Job, attempts: list[Attempt], review: Review | None) -> list[str
 
 
 def _attempt_lines(attempt: Attempt, columns: int) -> list[str]:
-    ended = "still held" if attempt.ended is None else f"{attempt.outcome} after {(attempt.ended - attempt.started).total_seconds():.1f} s"
-    cost = f"{attempt.cost.model_calls} model calls, {attempt.cost.usd:.4f} USD"
+    ended = "still held" if attempt.ended is None else f"{ending(attempt)} after {(attempt.ended - attempt.started).total_seconds():.1f} s"
+    cost = f"{times(attempt.cost.model_calls, 'model call')}, {attempt.cost.usd:.4f} USD"
     why = ": ".join(part for part in (attempt.failure, attempt.reason) if part)
     head = labelled(f"  {short_moment(attempt.started)}  ", f"claim {attempt.claim}  {ended}  {cost}", columns)
     return [head, *([labelled("      ", why, columns)] if why else [])]

@@ -61,12 +61,13 @@ def create(
     if is_there(path):
         raise UsageError(f"There is a profile at {path} already.", remedy="Change it with `prreview profile set`, or remove the file.")
     text = template_text(template_for(name, template), name)
+    document = _with_settings(tomllib.loads(text), settings or [])
     if settings:
-        write_profile(path, _with_settings(tomllib.loads(text), settings))
+        write_profile(path, document)
     else:
         write_text(path, text)
     print_text(str(path))
-    say(f"Next: `prreview secret set NAME -p {name}` for each secret, then `prreview profile check {name}`.")
+    say(f"Next: {_next(name, document)}.")
 
 
 @app.command("list", epilog="Example: prreview profile list --json")
@@ -127,6 +128,13 @@ def _document(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}.", remedy="Mend it by hand first.") from None
+
+
+def _next(name: str, document: dict[str, Any]) -> str:
+    """What a new profile still needs: its values, of which `secret set` takes those of the keyring alone."""
+    kept = [key for key, reference in document.get("secrets", {}).items() if str(reference).startswith("keyring:")]
+    first = f"`prreview secret set NAME -p {name}` for {', '.join(kept)}, then " if kept else ""
+    return f"{first}`prreview profile check {name}`"
 
 
 def _with_settings(document: dict[str, Any], settings: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prreview_cli.cli.formats import attempt_json, delivery_json, duration, job_json, short_moment
+from prreview_cli.cli.formats import attempt_json, delivery_json, duration, ending, job_json, short_moment, times
 from prreview_cli.cli.frame import new_app
 from prreview_cli.cli.options import JsonOption, ProfileOption
 from prreview_cli.cli.output import print_json, print_text
@@ -137,11 +137,11 @@ def _attempt(attempt: Attempt) -> str:
         return f"held by worker {attempt.worker}"
     took = duration((attempt.ended - attempt.started).total_seconds())
     why = ": ".join(part for part in (attempt.failure, attempt.reason) if part)
-    return f"{attempt.outcome} after {took}, {_cost_of(attempt)}" + (f"; {why}" if why else "")
+    return f"{ending(attempt)} after {took}, {_cost_of(attempt)}" + (f"; {why}" if why else "")
 
 
 def _cost(usage: Usage) -> str:
-    return f"{usage.model_calls} model call{'' if usage.model_calls == 1 else 's'}, {usage.usd:.4f} USD"
+    return f"{times(usage.model_calls, 'model call')}, {usage.usd:.4f} USD"
 
 
 def _cost_of(attempt: Attempt) -> str:

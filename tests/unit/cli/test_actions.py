@@ -58,6 +58,8 @@ def test_a_dispatched_run_takes_the_number_from_its_inputs(tmp_path: Path, input
         ("push", {}),
         ("", {}),
         ("pull_request", "{"),
+        ("pull_request", "[" * 100_000),
+        ("pull_request", b"\xff\xfe".decode("latin-1")),
         ("pull_request", []),
         ("pull_request", {}),
         ("pull_request", pull_request(sha="../../x")),

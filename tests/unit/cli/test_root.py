@@ -58,6 +58,7 @@ def test_a_typing_error_is_a_usage_error(words: list[str], expected: str) -> Non
 
     assert result.exit_code == 2
     assert expected in result.stderr + result.stdout
+    assert "?." not in result.stderr
 
 
 def test_the_version_is_printed() -> None:
