@@ -82,6 +82,8 @@ class Baseline:
         accepted = [_entry(fingerprint, *seen) for fingerprint, seen in self._seen.items()]
         accepted.sort(key=lambda entry: (entry["source"], entry["name"], entry["fingerprint"]))
         data = {"schema_version": SCHEMA_VERSION, "salt": self._salt.hex(), "accepted": accepted}
+        if path.exists() and not path.is_file():
+            raise UsageError(f"The baseline {path} is not a file.", remedy="Name a file that you may write.")
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123

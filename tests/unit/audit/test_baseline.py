@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -133,3 +134,10 @@ def test_one_that_is_not_there_or_that_others_can_write_is_refused(folder: Path)
     (folder / "accepted.json").chmod(0o666)
     with pytest.raises(PrreviewError, match="other"):
         audit()
+
+
+def test_what_is_no_file_is_not_replaced_by_one(folder: Path) -> None:
+    os.mkfifo(folder / "accepted.json")
+    with pytest.raises(UsageError, match="is not a file"):
+        Baseline.of(Path("other.json"), SECRETS, recording=True).write(Path("accepted.json"))
+    assert stat.S_ISFIFO((folder / "accepted.json").lstat().st_mode)
