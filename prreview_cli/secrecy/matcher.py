@@ -133,7 +133,8 @@ def _merged(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def _one(run: list[Hit]) -> Hit:
-    longest = max(run, key=lambda hit: hit.end - hit.start)
+    # A piece without a letter that is escaped reads the same in several forms; the plain one is what somebody will look for.
+    longest = max(run, key=lambda hit: (hit.end - hit.start, hit.encoding == "plain"))
     return Hit(run[0].start, max(hit.end for hit in run), longest.name, longest.encoding)
 
 

@@ -27,8 +27,12 @@ RULES = (
     _rule("github-app-token", "ghs_", rb"ghs_[A-Za-z0-9._-]{36,2048}"),
     # fine-grained: 22 letters, an underscore, 59 letters
     _rule("github-fine-grained-token", "github_pat_", rb"github_pat_[A-Za-z0-9_]{60,255}"),
-    # https://docs.gitlab.com/security/tokens/#token-prefixes: personal, deploy, runner, trigger, feed, agent, SCIM
-    _rule("gitlab-token", "glpat- gldt- glrt- glptt- glft- glagent- glsoat-", rb"gl(?:pat|dt|rt|ptt|ft|agent|soat)-[A-Za-z0-9_.-]{20,300}"),
+    # https://docs.gitlab.com/security/tokens/#token-prefixes: personal, deploy, runner, trigger, feed, agent, SCIM, job
+    _rule(
+        "gitlab-token",
+        "glpat- gldt- glrt- glptt- glft- glagent- glsoat- glcbt-",
+        rb"gl(?:pat|dt|rt|ptt|ft|agent|soat|cbt)-[A-Za-z0-9_.-]{20,300}",
+    ),
     # RFC 7468 and OpenSSH's PROTOCOL.key; in a JSON log the line breaks are a literal \n, in YAML they are indented
     Rule(
         "private-key",
@@ -72,6 +76,8 @@ RULES = (
     _rule("openai-key", "T3BlbkFJ", rb"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}" + _END, lead=23),
     # https://api.slack.com/concepts/token-types and https://api.slack.com/messaging/webhooks
     _rule("slack-token", "xoxb- xoxp- xoxa- xoxr-", rb"xox[abpr]-[0-9]{8,16}-[0-9A-Za-z-]{20,128}"),
+    # the same behind xoxe, where tokens are rotated: https://docs.slack.dev/authentication/using-token-rotation
+    _rule("slack-token", "xoxe.xox xoxe-", rb"xoxe(?:\.xox[bp])?-[0-9]-[A-Za-z0-9]{100,256}"),
     _rule("slack-app-token", "xapp-", rb"xapp-[0-9]-[A-Z0-9]{8,16}-[0-9]{8,16}-[0-9a-f]{32,128}"),
     _rule(
         "slack-webhook",
@@ -101,6 +107,48 @@ RULES = (
     _rule("atlassian-token", "ATATT3", rb"ATATT3[A-Za-z0-9_=-]{180,200}"),
     # https://docs.sentry.io/account/auth-tokens/: an organisation's, a user's
     _rule("sentry-token", "sntrys_eyJ sntryu_", rb"(?:sntrys_eyJ[A-Za-z0-9+/=_-]{60,500}|sntryu_[0-9a-f]{64})"),
+    # https://shopify.dev/changelog/app-secret-key-length-has-increased: access, custom app, private app, shared secret
+    _rule("shopify-token", "shpat_ shpca_ shppa_ shpss_", rb"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}" + _END),
+    # https://linear.app/developers/graphql
+    _rule("linear-key", "lin_api_", rb"lin_api_[A-Za-z0-9]{40}" + _END),
+    # https://developers.notion.com/page/changelog, September 2024: ntn_ in the place of secret_
+    _rule("notion-token", "ntn_", rb"ntn_[0-9]{9,12}[A-Za-z0-9]{34,36}" + _END),
+    # https://learning.postman.com/docs/developer/postman-api/authentication/
+    _rule("postman-key", "PMAK-", rb"PMAK-[0-9a-f]{24}-[0-9a-f]{34}" + _END),
+    # https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/: a user's
+    _rule("new-relic-key", "NRAK-", rb"NRAK-[A-Z0-9]{27}" + _END),
+    # https://developer.squareup.com/docs/build-basics/access-tokens: an application's secret
+    _rule("square-secret", "sq0csp-", rb"sq0csp-[A-Za-z0-9_-]{43}" + _END),
+    # https://docs.doppler.com/reference/auth-token-formats: personal, CLI, service, service account, SCIM, audit
+    _rule(
+        "doppler-token",
+        "dp.pt. dp.ct. dp.st. dp.sa. dp.scim. dp.audit.",
+        rb"dp\.(?:pt|ct|st|sa|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}" + _END,
+    ),
+    # https://planetscale.com/docs/concepts/planetscale-api-oauth-applications and service-tokens; passwords
+    _rule("planetscale-token", "pscale_tkn_ pscale_oauth_ pscale_pw_", rb"pscale_(?:tkn|oauth|pw)_[A-Za-z0-9_.=-]{32,64}"),
+    # https://www.pulumi.com/docs/pulumi-cloud/access-management/access-tokens/
+    _rule("pulumi-token", "pul-", rb"pul-[0-9a-f]{40}" + _END),
+    # https://www.figma.com/developers/api#access-tokens
+    _rule("figma-token", "figd_", rb"figd_[A-Za-z0-9_-]{40,64}"),
+    # https://supabase.com/docs/guides/api/api-keys and the management API's tokens
+    _rule("supabase-token", "sbp_", rb"sbp_[0-9a-f]{40}" + _END),
+    # https://console.groq.com/docs/quickstart
+    _rule("groq-key", "gsk_", rb"gsk_[A-Za-z0-9]{52}" + _END),
+    # https://replicate.com/docs/reference/http#authentication
+    _rule("replicate-token", "r8_", rb"r8_[A-Za-z0-9]{37}" + _END),
+    # https://docs.perplexity.ai/guides/api-key-management
+    _rule("perplexity-key", "pplx-", rb"pplx-[A-Za-z0-9]{48}" + _END),
+    # https://tailscale.com/kb/1277/key-prefixes
+    _rule("tailscale-key", "tskey-", rb"tskey-(?:auth|api|client|scim|webhook)-[A-Za-z0-9]{8,24}-[A-Za-z0-9]{24,48}" + _END),
+    # https://circleci.com/docs/managing-api-tokens/: a person's, a project's
+    _rule("circleci-token", "CCIPAT_ CCIPRJ_", rb"CCIP(?:AT|RJ)_[A-Za-z0-9]{22}_[0-9a-f]{40}" + _END),
+    # https://docs.dynatrace.com/docs/manage/identity-access-management/access-tokens-and-oauth-clients/access-tokens#token-format
+    _rule("dynatrace-token", "dt0c01. dt0s01. dt0s02.", rb"dt0[cs]0[12]\.[A-Z2-7]{8,24}\.[A-Z2-7]{64}" + _END),
+    # https://developers.brevo.com/docs/getting-started: API, SMTP
+    _rule("brevo-key", "xkeysib- xsmtpsib-", rb"x(?:key|smtp)sib-[0-9a-f]{64}-[A-Za-z0-9]{16}" + _END),
+    # https://core.telegram.org/bots/api#authorizing-your-bot: the bot's number, and 35 letters
+    _rule("telegram-token", ":AA", rb"[0-9]{10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])", lead=10),
     # RFC 7519 in RFC 7515's compact form: header and claims are JSON objects, so both begin with {" in base64
     _rule("json-web-token", "eyJ", rb"eyJ[A-Za-z0-9_-]{12,512}\.eyJ[A-Za-z0-9_-]{12,2048}\.[A-Za-z0-9_-]{22,1024}"),
 )

@@ -54,8 +54,13 @@ def _entropy(text: bytes) -> float:
     return -sum(count / len(text) * log2(count / len(text)) for count in Counter(text).values())
 
 
-_ALLOWED = re.compile(rb"EXAMPLE(?:KEY)?\Z|0123456789abcdef0123456789abcdef|[xX]{12}|\*{4}")
-"""What manuals write in the place of a token: AWS's keys end in EXAMPLE, others count, or blank it out."""
+_ALLOWED = re.compile(
+    rb"EXAMPLE(?:KEY)?\Z|0123456789abcdef0123456789abcdef|abcdefghijklmnopqrstuvwxyz|[xX]{12}|\*{4}"
+    rb"|\Ask_test_4eC39HqLyjWDarjtT1zdp7dc\Z"  # https://docs.stripe.com/keys, for everybody
+    rb"|\AAccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/"  # Azure's storage emulator, the same everywhere
+    rb"|\.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c\Z"  # https://jwt.io/introduction
+)
+"""What manuals write in the place of a token: AWS's keys end in EXAMPLE, others count, say the alphabet, blank it out, or are famous."""
 
 _BORDER = re.compile(rb"\A\Z|(?:[^A-Za-z0-9_]|%[0-9A-Fa-f]{2}|\\[bfnrt]|\\u[0-9A-Fa-f]{4})\Z")
 """What may stand before a token: no letter, unless it ends an escape (`token%3Dghp_…`, `\\nghp_…`)."""

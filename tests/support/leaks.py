@@ -85,12 +85,33 @@ TOKENS = {
     "databricks-token": "dapi" + HEX[:32],
     "atlassian-token": "ATATT3" + (MIXED * 4)[:186],
     "sentry-token": "sntryu_" + HEX[:64],
+    "shopify-token": "shpat_" + HEX[:32],
+    "linear-key": "lin_api_" + MIXED[:40],
+    "notion-token": "ntn_" + "31415926535" + MIXED[:35],
+    "postman-key": "PMAK-" + HEX[:24] + "-" + HEX[:34],
+    "new-relic-key": "NRAK-" + MIXED.upper()[:27],
+    "square-secret": "sq0csp-" + MIXED[:43],
+    "doppler-token": "dp.pt." + MIXED[:43],
+    "planetscale-token": "pscale_tkn_" + MIXED[:43],
+    "pulumi-token": "pul-" + HEX[:40],
+    "figma-token": "figd_" + MIXED[:40],
+    "supabase-token": "sbp_" + HEX[:40],
+    "groq-key": "gsk_" + (MIXED + MIXED)[:52],
+    "replicate-token": "r8_" + MIXED[:37],
+    "perplexity-key": "pplx-" + MIXED[:48],
+    "tailscale-key": "tskey-auth-" + MIXED[:12] + "CNTRL-" + MIXED[:32],
+    "circleci-token": "CCIPAT_" + MIXED[:22] + "_" + HEX[:40],
+    "dynatrace-token": "dt0c01." + "ST2EY72KQINMH574WMNVI7YN" + "." + "G3DFPBEJYMODIDAEX454M7YWBUVEFOWKPRVMWFASS64NFH52PX6BNDVFFM572RZM",
+    "brevo-key": "xkeysib-" + HEX[:64] + "-" + MIXED[:16],
+    "telegram-token": "1234567890" + ":AA" + MIXED[:33],
     "json-web-token": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTYifQ." + MIXED[:43],
 }
 
 OTHER_TOKENS = {
     "openai-key": "sk-" + MIXED[:20] + "T3BlbkFJ" + MIXED[20:40],
     "google-oauth": "ya29." + MIXED * 2,
+    "gitlab-token": "glcbt-64_" + MIXED[:20],
+    "slack-token": "xoxe.xoxp-1-" + MIXED * 3,
     "aws-secret-key": '"SecretAccessKey": "' + "kD9/3jLq+Xv7Zt2RnWb5YcHs8MfGp1QaUe4ToI6x",
 }
 """Second shapes of some rules."""

@@ -36,6 +36,7 @@ _LEVELS = ("read", "write", "admin")
 _IMPLIED = {"metadata": "read"}
 """Every token may read a repository's name."""
 _NO_REPOSITORY = Place(None, "")
+_NOT_AS_ASKED = "Nothing in the profile leads to that: see that host.api_url is the code host's own, then run `prreview resume`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,8 @@ class AppAccess:
             minted = await self._minted(await self._installation(place), asked, place.name)
         opens = [Place(found.id, found.full_name) for found in minted.repositories or ()]
         if len(opens) != 1 or asked.repository_id not in {None, opens[0].id}:
-            raise errors.HostTokenTooWide(f"The code host minted a token that is not for {place.name} alone, so it was not used.")
+            told = f"The code host minted a token that is not for {place.name} alone, so it was not used."
+            raise errors.HostTokenTooWide(told, remedy=_NOT_AS_ASKED)
         await self._see_that_it_is(opens[0], place)
         return self._kept(minted, opens[0], f"app token of {opens[0].id}")
 
@@ -163,7 +165,8 @@ class AppAccess:
             raise _not_installed(name, said)
         minted = self._read(answers.minted, request, answer, "a token")
         if wide := _beyond(minted.permissions, wanted.permissions):
-            raise errors.HostTokenTooWide(f"The code host minted a token for {name} that may do more than was asked for: {wide}.")
+            told = f"The code host minted a token for {name} that may do more than was asked for: {wide}."
+            raise errors.HostTokenTooWide(told, remedy=_NOT_AS_ASKED)
         if lacking := _beyond(wanted.permissions, minted.permissions):
             raise errors.AppPermissionMissing(f"The App's installation on {name} does not grant {lacking}.")
         return minted

@@ -78,8 +78,9 @@ async def test_a_token_wider_than_asked_for_is_never_used(case: Case, reply: dic
     case.world.next_answer(
         "POST", "/app/installations/99/access_tokens", lambda request: case.app.answer(request, request.url.path, _sent(request))
     )
-    with pytest.raises(errors.HostTokenTooWide):
+    with pytest.raises(errors.HostTokenTooWide) as caught:
         await case.host.pull_request(7, "octo/demo", 3)
+    assert "fine-grained" not in caught.value.remedy, "an App has no such token to be replaced"
     assert not any(path.startswith("/repos/octo/demo/pulls") for _, path in case.world.seen)
 
 

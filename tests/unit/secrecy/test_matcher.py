@@ -174,6 +174,13 @@ def test_a_private_key_is_found_and_hidden_in_a_json_log_as_well() -> None:
         "SecretAccessKey: usr/local/share/aaaa/local/share/aaaabbb",
         "dapi" + "0123456789abcdef" * 2,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+        "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+        (
+            "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ."
+            "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
+        ),
         "risk-proj-management-and-a-rather-long-name-of-a-branch-of-nothing-much",
     ],
 )
