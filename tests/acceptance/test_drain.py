@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from prreview_cli.trials import families
-from prreview_cli.trials.simulators.behaviours import reviewer
+from prreview_cli.trials.simulators.behaviours import held, reviewer
+from prreview_cli.trials.simulators.loopback import Gate
 from support.processes import alive, until
-from support.stage import Served, Stage, descendants
+from support.stage import Served, Stage, descendants, logged
 
 SLOW = 40.0
 """How long the model takes, in seconds: longer than anyone here waits."""
@@ -79,6 +80,27 @@ async def test_a_second_sigterm_hurries_and_harms_nothing(tmp_path: Path) -> Non
             await stage.posted(1)
             assert await served.terminate() == 0
         assert jobs(stage) == [(1, "posted", 0)]
+
+
+async def test_a_killed_servers_pool_finishes_what_it_holds_and_is_not_hurried_by_hearing_of_it_once_for_each_thread(
+    tmp_path: Path,
+) -> None:
+    gate = Gate()
+    with Stage(tmp_path, changes={"workers": {"drain_s": 60.0}}) as stage:
+        stage.model.script = held(gate, reviewer(turns=2))
+        async with stage.serving() as served:
+            await under_review(stage, served)
+            pool = families.child_of(served.process.pid)
+            assert pool is not None
+            served.process.kill()
+            await until(lambda: bool(logged(stage, "draining")))
+            os.kill(pool, signal.SIGUSR1)  # as the kernel does at the end of each further thread of the server
+            gate.open()
+            await until(lambda: pool not in alive())
+        assert stage.reviewed() == [1]
+        assert len(stage.model.requests) == 2, "nothing was handed back and paid for again"
+        with closing(sqlite3.connect(database(stage))) as reading:
+            assert reading.execute("SELECT state, attempts FROM job").fetchall() == [("posted", 0)]
 
 
 async def test_systemd_is_told_that_it_is_ready_lives_and_stops(tmp_path: Path) -> None:

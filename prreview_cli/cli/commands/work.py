@@ -26,6 +26,9 @@ from prreview_cli.wiring import Cell, House, cell, crew, ops_listener
 app = new_app()
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SERVER_ENDED = signal.SIGUSR1
+"""Linux sends it anew for each thread of the server that ends (forget_original_parent in kernel/exit.c): a kill is told up to
+as often as the server has threads. So it is not SIGTERM, whose second one hurries."""
 
 
 @app.command(epilog="Example: prreview work -p prod --workers 2\nExample: prreview work -p prod --until-empty --max-jobs 20")
@@ -81,6 +84,7 @@ async def _work(house: House, slots: int, agent: AgentKind, cell: Cell, *, stint
             systemd.ready()
 
         on_signals(end)
+        asyncio.get_running_loop().add_signal_handler(_SERVER_ENDED, lambda: None if received else end(_SERVER_ENDED))
         alive = asyncio.create_task(systemd.watch(house.clock))
         stack.callback(alive.cancel)
         await hands.run(ready)
@@ -94,5 +98,5 @@ def _follow(parent: int) -> bool:
     """
     os.nice(10)
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, _SERVER_ENDED, 0, 0, 0)
     return os.getppid() == parent
