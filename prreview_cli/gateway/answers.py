@@ -20,6 +20,7 @@ _BY_STATUS: dict[int, type[errors.Failure]] = {
     401: errors.ModelKeyRejected,
     402: errors.CreditExhausted,
     403: errors.ModelForbidden,
+    408: errors.ModelOverloaded,
     429: errors.ModelRateLimited,
 }
 _BY_KIND: dict[str, type[errors.Failure]] = {

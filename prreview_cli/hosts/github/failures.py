@@ -20,7 +20,7 @@ LONGEST_WAIT = timedelta(days=1)
 def failure(request: Request, answer: Answer, now: datetime, redact: Callable[[str], str]) -> errors.Failure:
     """What an answer outside 2xx means to a request about a repository.
 
-    Writes that may have been stored all the same (5xx) are the caller's to tell apart.
+    Writes that may have been stored all the same (5xx, 408) are the caller's to tell apart.
     """
     status, said = answer.status, reason(answer, redact)
     told = f"The code host answered {status} to {request.route.method} {request.target}{said}."
@@ -32,7 +32,7 @@ def failure(request: Request, answer: Answer, now: datetime, redact: Callable[[s
         return errors.AppSuspended(told)
     if status in {403, 404, 410, 451}:
         return errors.RepositoryForbidden(told)
-    if request.writes and 400 <= status < 500:
+    if request.writes and 400 <= status < 500 and status != 408:
         return errors.PostRefused(told)
     return errors.HostUnreachable(told, retry_at=wait_until(answer, now) if "retry-after" in answer.headers else None)
 

@@ -230,7 +230,7 @@ class GitHubHost:
             if not lost.sent:
                 raise _unreachable(lost) from None
             raise _ambiguous(f"its answer was lost ({lost})") from None
-        if answer.status >= 500:
+        if answer.status >= 500 or answer.status == 408:  # a proxy says 408 too, of what may have reached the host
             raise _ambiguous(f"the code host answered {answer.status}")
         return answer
 
