@@ -32,6 +32,10 @@ class Backoff:
             wait = max(wait, (hint - self._clock.now()).total_seconds())
         self._until = max(self._until, self._clock.monotonic() + wait)
 
+    def not_before(self, at: datetime) -> None:
+        """Another process was told to wait until then."""
+        self._until = max(self._until, self._clock.monotonic() + (at - self._clock.now()).total_seconds())
+
     def remaining(self) -> float:
         """Seconds until the next call may begin."""
         return max(0.0, self._until - self._clock.monotonic())
@@ -47,8 +51,9 @@ class Patience:
         self._waited = 0.0
         self._failures = 0
 
-    async def wait(self) -> None:
-        """Wait until a call may begin; ModelRateLimited, with the time, if that is too long."""
+    async def wait(self) -> bool:
+        """Wait until a call may begin, and say whether that took time; ModelRateLimited, with the time, if it is too long."""
+        waited = self._waited
         while (wait := self._backoff.remaining()) > 0:
             if self._waited + wait > WAIT_AT_MOST_S:
                 raise ModelRateLimited(
@@ -56,6 +61,7 @@ class Patience:
                 )
             self._waited += wait
             await self._clock.sleep(wait)
+        return self._waited > waited
 
     def try_again_after(self, failure: Failure) -> bool:
         """Note a failed try; whether a further one is allowed. If not, the failure names the time."""

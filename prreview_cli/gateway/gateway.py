@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from prreview_cli.core import errors
@@ -37,7 +38,8 @@ class ModelGateway:
 
     `key` is asked before each call. `on_profile_failure` is awaited before the agent's process
     hears of a failure that concerns the whole profile, so that nothing more is sent with a dead key; `on_answer`
-    after each answer that ended in order.
+    after each answer that ended in order. `on_limit` is awaited at once where the provider names a time before which it
+    is not to be asked, and `limited_until` tells the time that any process was told.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class ModelGateway:
         *,
         on_profile_failure: Callable[[errors.Failure], Awaitable[None]],
         on_answer: Callable[[], Awaitable[None]],
+        on_limit: Callable[[errors.Failure], Awaitable[None]],
+        limited_until: Callable[[], Awaitable[datetime | None]],
         redact: Callable[[str], str],
         chance: Callable[[], float] | None = None,
     ) -> None:
@@ -58,6 +62,7 @@ class ModelGateway:
         self._backoff = Backoff(clock, chance or random.SystemRandom().random)
         self._switches, self._clock = switches, clock
         self._on_profile_failure, self._on_answer = on_profile_failure, on_answer
+        self._on_limit, self._limited_until = on_limit, limited_until
         self._passes: list[Pass] = []
         self._listener: Listener | None = None
         self.refusals: Counter[str] = Counter()
@@ -178,15 +183,24 @@ class ModelGateway:
     async def _ask_until_answered(self, grant: Pass, call: Call, reply: door.Reply) -> None:
         patience = Patience(self._backoff, self._clock)
         while True:
-            await patience.wait()
+            await self._wait(patience)
             await self._see_that_it_may(grant)
             attempt = await self._upstream.ask(grant.account, call, reply.stream)
             if attempt.failure is None:
                 await self._tell_answered()
                 return
+            await self._tell_limit(attempt.failure)
             again = isinstance(attempt.failure, answers.RETRIED) and patience.try_again_after(attempt.failure)
             if attempt.passed_on or not again:
                 raise attempt.failure
+
+    async def _wait(self, patience: Patience) -> None:
+        """Wait out every limit, those that other processes met before or during the wait too."""
+        waited = True
+        while waited:
+            if (until := await self._limited_until()) is not None:
+                self._backoff.not_before(until)
+            waited = await patience.wait()
 
     async def _see_that_it_may(self, grant: Pass) -> None:
         if grant.revoked:
@@ -200,6 +214,13 @@ class ModelGateway:
             await self._on_answer()
         except Exception:  # noqa: BLE001 - a hook: the answer is good all the same
             _log.exception("answer_not_noted")
+
+    async def _tell_limit(self, failure: errors.Failure) -> None:
+        if isinstance(failure, errors.ModelRateLimited) and failure.retry_at is not None:
+            try:
+                await self._on_limit(failure)
+            except Exception:  # noqa: BLE001 - a hook: this process keeps to the limit all the same
+                _log.exception("limit_not_noted")
 
     async def _tell_everybody(self, failure: errors.Failure) -> None:
         if RESPONSES[type(failure)] in {Response.PAUSE, Response.PAUSE_TODAY}:

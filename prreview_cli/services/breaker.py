@@ -41,6 +41,17 @@ class Breaker:
         circuit = await self._note(down, Down(reason, lease.fence, policy, chance(), failure.retry_at), now)
         return excused_until(circuit, failure, policy, now)
 
+    async def limited(self, failure: errors.Failure) -> None:
+        """Note a limit as soon as it is met: the attempt that met it may wait it out, and the others must not ask meanwhile."""
+        if failure.retry_at is not None:
+            await self._note(LIMITS[type(failure)], Limited(str(failure), failure.retry_at), self.clock.now())
+
+    async def limited_until(self, service: Service) -> datetime | None:
+        """The time that this service named, if it is still to come."""
+        now = self.clock.now()
+        named = (circuit.limited_until for circuit in await self.circuits.all() if circuit.service is service)
+        return next((until for until in named if until is not None and until > now), None)
+
     async def answered(self, service: Service) -> None:
         """Note that a service answered."""
         await self._note(service, Up(), self.clock.now())

@@ -142,6 +142,8 @@ class House:
             self.clock,
             on_profile_failure=self.kill_switch(store).trip,
             on_answer=lambda: breaker.answered(Service.MODEL),
+            on_limit=breaker.limited,
+            limited_until=lambda: breaker.limited_until(Service.MODEL),
             redact=self.keyhole.redact,
         )
         await gateway.start()

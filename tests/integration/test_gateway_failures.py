@@ -13,7 +13,7 @@ from prreview_cli.core import errors
 from prreview_cli.core.errors import SecretUnavailable
 from prreview_cli.gateway import upstream
 from support.clocks import FakeClock, settled
-from support.gateways import KEY, NOON, body, post, running
+from support.gateways import KEY, NOON, Shared, body, post, running
 from support.model_api import Answer, error, event, message, says, scripted_model
 from support.processes import until
 
@@ -34,6 +34,7 @@ PASSING = [
     (error(429, "rate_limit_error", "slow down"), errors.ModelRateLimited),
     (error(529, "overloaded_error", "busy"), errors.ModelOverloaded),
     (error(500, "api_error", "oops"), errors.ModelOverloaded),
+    (error(408, "invalid_request_error", "Request timeout"), errors.ModelOverloaded),
     (Answer(503, {"content-type": "text/html"}, [b"<html>proxy</html>"]), errors.ModelOverloaded),
     (Answer(404, {"content-type": "text/html"}, [b"<html>nginx</html>"]), errors.ModelUnreachable),
     (Answer(no_head=True), errors.ModelUnreachable),
@@ -165,6 +166,26 @@ async def test_nothing_is_tried_before_the_time_that_the_provider_named():
         await clock.advance(0.2)
         assert [response.status_code for response in await asyncio.gather(asking, waiting)] == [200, 200]
     assert len(model.requests) == 3
+
+
+async def test_a_limit_that_another_process_met_is_kept_too_and_before_the_first_call():
+    clock, shared = FakeClock(), Shared()
+    async with (
+        scripted_model([error(429, "rate_limit_error", "slow", retry_after="7"), FINE]) as model,
+        running(model.base_url, clock=clock, shared=shared) as rig,
+        running(model.base_url, clock=clock, shared=shared) as elsewhere,
+        rig.grant() as grant,
+        elsewhere.grant() as other,
+    ):
+        asking = asyncio.create_task(post(grant))
+        await until(lambda: clock.slept == [7.0])
+        waiting = asyncio.create_task(post(other))
+        await until(lambda: len(clock.slept) == 2)
+        await clock.advance(6.9)
+        assert len(model.requests) == 1
+        shared.until = None
+        await clock.advance(0.2)
+        assert [response.status_code for response in await asyncio.gather(asking, waiting)] == [200, 200]
 
 
 async def test_a_wait_that_is_too_long_is_left_to_the_queue_with_its_time():

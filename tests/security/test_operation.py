@@ -372,7 +372,7 @@ async def test_threat_66_a_call_over_the_cap_is_refused_before_it_is_made_also_a
         if lease is None:
             await at.pushed()
             lease = await at.claimed()
-        quiet = {"on_profile_failure": unheard, "on_answer": unheard, "redact": str}
+        quiet = {"on_profile_failure": unheard, "on_answer": unheard, "on_limit": unheard, "limited_until": unheard, "redact": str}
         model = replace(Model(MODEL, url, prices=PRICES), **caps)
         gateway = ModelGateway(model, lambda: Secret(KEY), store.spend, store.switches, clock, **quiet)  # type: ignore[arg-type]
         await gateway.start()

@@ -72,6 +72,19 @@ class Switch:
 
 
 @dataclass
+class Shared:
+    """What all processes on a database know of the provider's limit."""
+
+    until: datetime | None = None
+
+    async def note(self, failure: Failure) -> None:
+        self.until = failure.retry_at
+
+    async def told(self) -> datetime | None:
+        return self.until
+
+
+@dataclass
 class Rig:
     """A running gateway and all that was told to it and by it."""
 
@@ -90,9 +103,14 @@ class Rig:
 
 @asynccontextmanager
 async def running(
-    base_url: str, *, key: Callable[[], Secret] = lambda: Secret(KEY), clock: Any = None, **settings: Any
+    base_url: str,
+    *,
+    key: Callable[[], Secret] = lambda: Secret(KEY),
+    clock: Any = None,
+    shared: Shared | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Rig]:
-    book, switch, clock = Book(), Switch(), clock or ImpatientClock()
+    book, switch, clock, shared = Book(), Switch(), clock or ImpatientClock(), shared or Shared()
     failures: list[Failure] = []
     answers: list[None] = []
 
@@ -111,6 +129,8 @@ async def running(
         clock,
         on_profile_failure=remember,
         on_answer=count,
+        on_limit=shared.note,
+        limited_until=shared.told,
         redact=lambda text: text.replace(KEY, "[redacted]"),
         chance=lambda: 0.999,
     )

@@ -41,7 +41,16 @@ async def main(database: str, model_url: str, day: float) -> None:
     store, clock, worker = await open_store(database, clock=Clock(), **OWNER), Clock(), f"worker-{os.getpid()}"
     key = Secret("sk-ant-for-the-tests-0123456789")
     gateway = ModelGateway(
-        model, lambda: key, store.spend, store.switches, clock, on_profile_failure=nothing, on_answer=nothing, redact=str
+        model,
+        lambda: key,
+        store.spend,
+        store.switches,
+        clock,
+        on_profile_failure=nothing,
+        on_answer=nothing,
+        on_limit=nothing,
+        limited_until=nothing,
+        redact=str,
     )
     await gateway.start()
     try:
