@@ -61,6 +61,7 @@ class Publisher:
 
         Cancelled after the post was sent, it still returns the id if that becomes known within `SETTLE_S`.
         """
+        await self._let_land(lease)
         ours = await self.host.our_reviews(pull)
         if (found := _newest([posted for posted in ours if posted.marker.identity == identity])) is not None:
             await self._mark_outdated(pull, ours, identity)
@@ -70,6 +71,14 @@ class Publisher:
         if not post.interrupted:
             await self._mark_outdated(pull, ours, identity)
         return review_id
+
+    async def _let_land(self, lease: Lease) -> None:
+        """A worker that died, or was ended, in the middle of a post left nobody to read its answer. What it sent may still
+        land, so the look before the next post is one that comes late enough to be the second."""
+        if (began := await self.store.jobs.post_under_way(lease)) is not None:
+            passed = (self.clock.now() - began).total_seconds()
+            if passed < LOOKS_AFTER_S[-1]:
+                await self.clock.sleep(LOOKS_AFTER_S[-1] - max(0.0, passed))
 
     async def _post(self, post: _Post, pull: PullRequest, review: Review, identity: Identity) -> str:
         try:
@@ -87,7 +96,8 @@ class Publisher:
             await self.clock.sleep((turn - now).total_seconds())
 
     async def expect_allowed(self, lease: Lease) -> None:
-        """Read immediately before the post, so that none is begun once a newer head was accepted or the profile paused.
+        """Read immediately before the post, so that none is begun once a newer head was accepted or the profile paused; that
+        it begins is noted with it.
 
         Read again if it took long: this process may have been stopped (SIGSTOP) between what it read and what it does then.
         """
@@ -101,7 +111,7 @@ class Publisher:
         now = self.clock.now()
         if (pause := await self.store.switches.paused(now)) is not None:
             raise errors.Paused(f"The profile is paused: {pause.reason}")
-        if (standing := await self.store.jobs.standing(lease)) is not Standing.HELD:
+        if (standing := await self.store.jobs.begin_post(lease, now)) is not Standing.HELD:
             raise errors.Stopped(f"The job was taken back before its review was posted: {standing}.")
 
     async def _settled(self, pull: PullRequest, identity: Identity, lost: errors.AmbiguousPost) -> str:

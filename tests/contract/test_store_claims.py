@@ -1,4 +1,4 @@
-"""Taking jobs and keeping them (`Jobs.claim`, `renew`, `standing`, `begin`)."""
+"""Taking jobs and keeping them (`Jobs.claim`, `renew`, `standing`, `begin`, `begin_post`)."""
 
 from __future__ import annotations
 
@@ -381,3 +381,23 @@ async def test_only_a_held_lease_begins(at: Bench) -> None:
 
     assert answer.status is AnswerStatus.QUEUED
     assert await at.state(answer.job) is State.QUEUED, "a review that did not begin costs no interval"
+
+
+async def test_a_post_that_began_is_known_of_until_a_job_of_its_pull_request_is_posted(at: Bench) -> None:
+    await at.pushed("a")
+    lease = await at.claimed()
+    assert await at.jobs.post_under_way(lease) is None
+    assert await at.jobs.begin_post(lease, at.now) is Standing.HELD
+    began = at.now
+    at.later(3)
+    await at.settle(lease, HandBack("Its worker ends."))
+    await at.pushed("b")
+
+    newer = await at.claimed()
+
+    assert await at.jobs.post_under_way(newer) == began
+    assert await at.jobs.begin_post(lease, at.now) is Standing.LOST
+    assert await at.jobs.post_under_way(newer) == began, "who lost its lease writes nothing"
+    await at.settle(newer, Posted("r"))
+    await at.pushed("c")
+    assert await at.jobs.post_under_way(await at.claimed()) is None

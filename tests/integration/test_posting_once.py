@@ -25,7 +25,8 @@ from prreview_cli.services.publisher import Publisher
 from prreview_cli.store.memory import MemoryStore
 from prreview_cli.trials.simulators import faults
 from prreview_cli.trials.simulators.code_host import CodeHost
-from prreview_cli.trials.simulators.faults import Effect, Fault, Hold, LandLater, LoseAnswer, Reset
+from prreview_cli.trials.simulators.faults import Answer, Effect, Fault, Hold, LandLater, LoseAnswer, Reset
+from prreview_cli.trials.simulators.http import Response
 from prreview_cli.trials.simulators.loopback import Gate
 from support.clocks import ImpatientClock
 from support.github_world import REVIEW
@@ -92,7 +93,7 @@ async def test_an_answer_that_was_cut_after_the_review_was_stored_is_found_by_lo
     assert len(scene.world.reviews()) == 1
 
 
-@pytest.mark.parametrize("effect", [Reset(), faults.bad_gateway()], ids=["reset", "502"])
+@pytest.mark.parametrize("effect", [Reset(), faults.bad_gateway(), Answer(Response(408, b""))], ids=["reset", "502", "408"])
 async def test_a_post_that_was_not_stored_is_looked_for_twice_before_the_next(scene: Scene, effect: Effect) -> None:
     scene.befalls_the_post(effect)
     with pytest.raises(errors.AmbiguousPost):
@@ -117,6 +118,7 @@ async def test_a_lost_post_stays_one_while_the_host_cannot_be_looked_at(scene: S
         await scene.publish()
     assert scene.asked() == ["GET", "POST", "GET", "GET"]
     away.times = 0
+    del scene.clock.sleep  # type: ignore[method-assign]
     assert await scene.publish() == str(scene.world.reviews()[0].id)
     assert scene.asked().count("POST") == 1
 
@@ -132,6 +134,30 @@ async def test_a_post_that_lands_after_the_first_look_is_found_by_the_second(sce
 
     scene.clock.sleep = sleep  # type: ignore[method-assign]
     assert await scene.publish() == str(scene.world.reviews()[0].id)
+    assert scene.asked().count("POST") == 2, "the one that was cut, and the same when it landed"
+    assert len(scene.world.reviews()) == 1
+
+
+async def test_a_post_whose_worker_was_killed_may_still_land_before_the_next_is_begun(scene: Scene) -> None:
+    gate = Gate()
+    scene.befalls_the_post(LandLater(gate))
+
+    async def die(_: float) -> None:
+        raise RuntimeError("killed")
+
+    scene.clock.sleep = die  # type: ignore[method-assign]  # at the read-back: nobody is there to look
+    with pytest.raises(RuntimeError, match="killed"):
+        await scene.publish()
+    waited = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        gate.open()
+        await scene.world.watch.until(lambda: len(scene.world.reviews()) == 1, 10)
+
+    scene.clock.sleep = sleep  # type: ignore[method-assign]
+    assert await scene.publish() == str(scene.world.reviews()[0].id)
+    assert waited == [10.0]
     assert scene.asked().count("POST") == 2, "the one that was cut, and the same when it landed"
     assert len(scene.world.reviews()) == 1
 

@@ -172,6 +172,12 @@ class Jobs(Protocol):
     async def begin(self, lease: Lease, now: datetime) -> Standing:
         """Note that the paid part of this review begins now (`min_interval_s` counts from it), if HELD."""
 
+    async def begin_post(self, lease: Lease, now: datetime) -> Standing:
+        """Note that a post to this pull request begins now, if HELD; settling any of its jobs as Posted takes the note away."""
+
+    async def post_under_way(self, lease: Lease) -> datetime | None:
+        """When the latest post to the lease's pull request began, by whichever claim, whose outcome nobody wrote down."""
+
     async def settle(self, lease: Lease, outcome: Outcome, cost: AttemptCost, now: datetime) -> bool:
         """End the hold on a job as `outcome` says and close the attempt; False if the lease is LOST.
 

@@ -42,6 +42,7 @@ def settle(tables: Tables, lease: Lease, outcome: Outcome, cost: AttemptCost, no
         case Posted(review_id=review_id):
             tables.count_review(row.job, now)
             row.job = replace(row.job, review_id=review_id)
+            tables.pull_requests[key_of(row.job)].post_began = None
             if row.job.id in tables.reviews:
                 tables.reviews[row.job.id] = tables.reviews[row.job.id].posted_as(review_id)
         case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE and not row.alone:

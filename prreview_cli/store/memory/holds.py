@@ -77,6 +77,14 @@ def begin(tables: Tables, lease: Lease, now: datetime) -> Standing:
     return worth
 
 
+def begin_post(tables: Tables, lease: Lease, now: datetime) -> Standing:
+    """Note that a post begins, if the lease is still good."""
+    worth = standing(tables, lease)
+    if worth is Standing.HELD:
+        tables.pull_requests[key_of(lease.job)].post_began = now
+    return worth
+
+
 @dataclass(frozen=True, slots=True)
 class Close:
     """How a hold ended, for the record."""

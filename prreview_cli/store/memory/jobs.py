@@ -13,7 +13,7 @@ from prreview_cli.store.bell import Bell
 from prreview_cli.store.leases import Observer
 from prreview_cli.store.memory import endings, holds, requests, taking
 from prreview_cli.store.memory.pools import MemoryPools
-from prreview_cli.store.memory.tables import Tables
+from prreview_cli.store.memory.tables import Tables, key_of
 
 
 class MemoryJobs:
@@ -60,6 +60,12 @@ class MemoryJobs:
 
     async def begin(self, lease: Lease, now: datetime) -> Standing:
         return holds.begin(self._tables, lease, now)
+
+    async def begin_post(self, lease: Lease, now: datetime) -> Standing:
+        return holds.begin_post(self._tables, lease, now)
+
+    async def post_under_way(self, lease: Lease) -> datetime | None:
+        return self._tables.pull_requests[key_of(lease.job)].post_began
 
     async def settle(self, lease: Lease, outcome: Outcome, cost: AttemptCost, now: datetime) -> bool:
         self._bell.ring()

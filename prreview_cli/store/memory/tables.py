@@ -32,6 +32,7 @@ class PullRequest:
     head_sha: str | None = None
     cancelled: str | None = None
     last_began: datetime | None = None
+    post_began: datetime | None = None
     min_interval_s: float = 0.0
 
 

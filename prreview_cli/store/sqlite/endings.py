@@ -47,6 +47,7 @@ def settle(db: sqlite3.Connection, lease: Lease, outcome: Outcome, cost: Attempt
         case Posted(review_id=review_id):
             for query in ("posted", "stands"):
                 db.execute(_REVIEWS[query], {"job": row["id"], "review_id": review_id})
+            db.execute(_SQL["post_began"], {"repository_id": row["repository_id"], "number": row["number"], "at": None})
             _count(db, row, now)
         case Superseded(live=Target() as live) if ending.step is Step.SUPERSEDE and not row["alone"]:
             request(db, live, row["min_interval"], now)

@@ -125,3 +125,18 @@ def begin(db: sqlite3.Connection, lease: Lease, now: int) -> Standing:
     if worth is Standing.HELD:
         db.execute(_SQL["began"], {"repository_id": lease.job.repository_id, "number": lease.job.number, "now": now})
     return worth
+
+
+def begin_post(db: sqlite3.Connection, lease: Lease, now: int) -> Standing:
+    """Note that a post begins, if the lease is still good."""
+    worth = standing(db, lease)
+    if worth is Standing.HELD:
+        db.execute(_SQL["post_began"], {"repository_id": lease.job.repository_id, "number": lease.job.number, "at": now})
+    return worth
+
+
+def post_under_way(db: sqlite3.Connection, lease: Lease) -> int | None:
+    """When the latest post to this pull request began whose outcome is not known."""
+    known = one(db, _SQL["pull_request"], {"repository_id": lease.job.repository_id, "number": lease.job.number})
+    began: int | None = known["post_began"]
+    return began

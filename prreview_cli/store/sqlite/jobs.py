@@ -20,7 +20,7 @@ from prreview_cli.store.sqlite import endings, holds, lookups, requests, taking
 from prreview_cli.store.sqlite.bodies import Bodies
 from prreview_cli.store.sqlite.database import Database
 from prreview_cli.store.sqlite.liveness import Liveness
-from prreview_cli.store.sqlite.rows import duration, millis
+from prreview_cli.store.sqlite.rows import duration, maybe_moment, millis
 
 
 class SqliteJobs:
@@ -82,6 +82,12 @@ class SqliteJobs:
 
     async def begin(self, lease: Lease, now: datetime) -> Standing:
         return await self._database.write(lambda db: holds.begin(db, lease, millis(now)))
+
+    async def begin_post(self, lease: Lease, now: datetime) -> Standing:
+        return await self._database.write(lambda db: holds.begin_post(db, lease, millis(now)))
+
+    async def post_under_way(self, lease: Lease) -> datetime | None:
+        return maybe_moment(await self._database.read(lambda db: holds.post_under_way(db, lease)))
 
     async def settle(self, lease: Lease, outcome: Outcome, cost: AttemptCost, now: datetime) -> bool:
         durable = isinstance(outcome, rulings.DURABLE)

@@ -173,6 +173,10 @@ UPDATE job SET lease = :lease, renewals = renewals + 1 WHERE id = :id;
 -- name: began
 UPDATE pull_request SET last_began = :now WHERE repository_id = :repository_id AND number = :number;
 
+-- name: post_began
+-- A post begins (:at), or its outcome is known (NULL).
+UPDATE pull_request SET post_began = :at WHERE repository_id = :repository_id AND number = :number;
+
 -- name: move
 -- Bring a job to rest or back to waiting.
 UPDATE job SET

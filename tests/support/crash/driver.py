@@ -26,6 +26,7 @@ from prreview_cli.cli import pool_process
 from prreview_cli.cli.commands import serve
 from prreview_cli.core.job import State
 from prreview_cli.hosts.github.host import GitHubHost
+from prreview_cli.services import publisher
 from prreview_cli.store import rulings
 from prreview_cli.store.sqlite.jobs import SqliteJobs
 from prreview_cli.store.sqlite.reviews import SqliteReviews
@@ -143,6 +144,7 @@ def prepare() -> None:
     setattr(serve, "PoolProcess", HookedPool)  # noqa: B010 - mypy knows that a module's names are not for others
     pool_process.RESTART_AFTER_S = (0.0, 0.0, 0.0, 0.0)
     rulings.LOOK_AGAIN = timedelta(seconds=0.3)
+    publisher.LOOKS_AFTER_S = (0.0, 1.0)
     vars(os)["nice"] = lambda _: 0  # on a busy machine a pool that steps back takes long to start
 
 

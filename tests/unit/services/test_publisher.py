@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -169,15 +169,15 @@ async def test_a_worker_that_was_stopped_after_its_last_look_looks_again_and_pos
     host = FakeHost()
     bench = Bench(host)
     lease = await bench.lease()
-    seen = bench.store.jobs.standing
+    seen = bench.store.jobs.begin_post
 
-    async def stopped_with_the_answer(lease: Lease) -> Standing:
-        standing = await seen(lease)
+    async def stopped_with_the_answer(lease: Lease, now: datetime) -> Standing:
+        standing = await seen(lease, now)
         await bench.store.jobs.settle(lease, HandBack("It seemed dead."), AttemptCost(), bench.clock.now())
         await bench.clock.advance(60)
         return standing
 
-    bench.store.jobs.standing = stopped_with_the_answer  # type: ignore[method-assign]
+    bench.store.jobs.begin_post = stopped_with_the_answer  # type: ignore[method-assign]
     with pytest.raises(errors.Stopped):
         await bench.publish(lease)
     assert host.posts == []
