@@ -95,9 +95,15 @@ class Circuit:
 
     def shut_until(self, now: datetime) -> datetime | None:
         """The time before which no job is taken, if there is one still to come."""
-        if self.noted is not None and self.noted - now > SET_BACK:
-            return None
-        return max((each for each in (self.until, self.limited_until) if each is not None and each > now), default=None)
+        return max(filter(None, (self._to_come(self.until, now), self.limit_until(now))), default=None)
+
+    def limit_until(self, now: datetime) -> datetime | None:
+        """The time before which the service does not want to be asked by anybody, if it is still to come."""
+        return self._to_come(self.limited_until, now)
+
+    def _to_come(self, at: datetime | None, now: datetime) -> datetime | None:
+        is_set_back = self.noted is not None and self.noted - now > SET_BACK
+        return at if at is not None and at > now and not is_set_back else None
 
     def told(self, now: datetime) -> str:
         """Why jobs wait, as a sentence; "" where they do not."""

@@ -43,14 +43,20 @@ class Breaker:
 
     async def limited(self, failure: errors.Failure) -> None:
         """Note a limit as soon as it is met: the attempt that met it may wait it out, and the others must not ask meanwhile."""
-        if failure.retry_at is not None:
-            await self._note(LIMITS[type(failure)], Limited(str(failure), failure.retry_at), self.clock.now())
+        now = self.clock.now()
+        await self._note(LIMITS[type(failure)], Limited(str(failure), failure.retry_at or now + LIMIT_WITHOUT_HINT), now)
 
     async def limited_until(self, service: Service) -> datetime | None:
         """The time that this service named, if it is still to come."""
         now = self.clock.now()
-        named = (circuit.limited_until for circuit in await self.circuits.all() if circuit.service is service)
-        return next((until for until in named if until is not None and until > now), None)
+        return next((each.limit_until(now) for each in await self.circuits.all() if each.service is service), None)
+
+    async def expect_unlimited(self, service: Service) -> None:
+        """CircuitOpen, with the time, if this service named one that is still to come. An outage is no reason: one asks all the same."""
+        now = self.clock.now()
+        for circuit in await self.circuits.all():
+            if circuit.service is service and (until := circuit.limit_until(now)) is not None:
+                raise errors.CircuitOpen(circuit.told(now), retry_at=until)
 
     async def answered(self, service: Service) -> None:
         """Note that a service answered."""

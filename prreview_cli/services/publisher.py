@@ -119,8 +119,8 @@ class Publisher:
             await self.clock.sleep(wait)
             try:
                 found = await self.find(pull, identity)
-            except errors.HostUnreachable as failure:
-                # A host that is down now may have stored it before: this stays a lost post, which is always charged.
+            except (errors.HostUnreachable, errors.HostRateLimited, errors.CircuitOpen) as failure:
+                # A host that cannot be asked now may have stored it before: this stays a lost post, which is always charged.
                 log.warning("look_failed", reason=str(failure))
                 continue
             if found is not None:

@@ -21,6 +21,7 @@ from prreview_cli.core.ports.snapshots import Snapshots, Wanted
 from prreview_cli.core.ports.store import Store
 from prreview_cli.core.review import Usage
 from prreview_cli.secrecy import Secret
+from prreview_cli.services.considerate import ConsiderateHost
 from prreview_cli.services.janitor import Janitor
 from prreview_cli.services.pool import ENDLESS, Pool, Stint
 from prreview_cli.services.pulse import Pulse
@@ -134,7 +135,7 @@ async def desk(house: House, store: Store, *, agent: AgentKind, cell: Cell, clon
             model=profile.model,
             policy=profile.review,
             store=store,
-            host=house.host,
+            host=ConsiderateHost(house.host, house.breaker(store)),
             snapshots=_snapshots(house, folder) if clone is None else local_snapshots(clone, folder),
             agent=looker,
             gateway=gateway,
