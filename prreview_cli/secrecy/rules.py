@@ -27,11 +27,11 @@ RULES = (
     _rule("github-app-token", "ghs_", rb"ghs_[A-Za-z0-9._-]{36,2048}"),
     # fine-grained: 22 letters, an underscore, 59 letters
     _rule("github-fine-grained-token", "github_pat_", rb"github_pat_[A-Za-z0-9_]{60,255}"),
-    # https://docs.gitlab.com/security/tokens/#token-prefixes: personal, deploy, runner, trigger, feed, agent, SCIM, job
+    # https://docs.gitlab.com/security/tokens/#token-prefixes: personal, deploy, runner, trigger, feed, agent, SCIM, job (a JWT today)
     _rule(
         "gitlab-token",
         "glpat- gldt- glrt- glptt- glft- glagent- glsoat- glcbt-",
-        rb"gl(?:pat|dt|rt|ptt|ft|agent|soat|cbt)-[A-Za-z0-9_.-]{20,300}",
+        rb"gl(?:pat|dt|rt|ptt|ft|agent|soat|cbt)-[A-Za-z0-9_.-]{20,2048}",
     ),
     # RFC 7468 and OpenSSH's PROTOCOL.key; in a JSON log the line breaks are a literal \n, in YAML they are indented
     Rule(
@@ -107,48 +107,52 @@ RULES = (
     _rule("atlassian-token", "ATATT3", rb"ATATT3[A-Za-z0-9_=-]{180,200}"),
     # https://docs.sentry.io/account/auth-tokens/: an organisation's, a user's
     _rule("sentry-token", "sntrys_eyJ sntryu_", rb"(?:sntrys_eyJ[A-Za-z0-9+/=_-]{60,500}|sntryu_[0-9a-f]{64})"),
-    # https://shopify.dev/changelog/app-secret-key-length-has-increased: access, custom app, private app, shared secret
+    # https://shopify.dev/changelog/length-of-the-shopify-access-token-is-increasing: public, custom, private app; shpss_ is an app's secret
     _rule("shopify-token", "shpat_ shpca_ shppa_ shpss_", rb"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}" + _END),
-    # https://linear.app/developers/graphql
+    # https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/linear.go
     _rule("linear-key", "lin_api_", rb"lin_api_[A-Za-z0-9]{40}" + _END),
-    # https://developers.notion.com/page/changelog, September 2024: ntn_ in the place of secret_
-    _rule("notion-token", "ntn_", rb"ntn_[0-9]{9,12}[A-Za-z0-9]{34,36}" + _END),
-    # https://learning.postman.com/docs/developer/postman-api/authentication/
+    # https://developers.notion.com/page/notion-platform-roadmap, September 2024: ntn_ in the place of secret_; gitleaks has the lengths
+    _rule("notion-token", "ntn_", rb"ntn_[0-9]{11}[A-Za-z0-9]{35}" + _END),
+    # https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/postman.go
     _rule("postman-key", "PMAK-", rb"PMAK-[0-9a-f]{24}-[0-9a-f]{34}" + _END),
-    # https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/: a user's
+    # https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/newrelic.go: a user's
     _rule("new-relic-key", "NRAK-", rb"NRAK-[A-Z0-9]{27}" + _END),
-    # https://developer.squareup.com/docs/build-basics/access-tokens: an application's secret
+    # https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/square.go: an application's secret
     _rule("square-secret", "sq0csp-", rb"sq0csp-[A-Za-z0-9_-]{43}" + _END),
-    # https://docs.doppler.com/reference/auth-token-formats: personal, CLI, service, service account, SCIM, audit
+    # https://docs.doppler.com/reference/auth-token-formats: personal, CLI, service (may name its config), service account, SCIM, audit
     _rule(
         "doppler-token",
         "dp.pt. dp.ct. dp.st. dp.sa. dp.scim. dp.audit.",
-        rb"dp\.(?:pt|ct|st|sa|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}" + _END,
+        rb"dp\.(?:pt|ct|st(?:\.[a-z0-9_-]{2,35})?|sa|scim|audit)\.[A-Za-z0-9]{40,44}" + _END,
     ),
-    # https://planetscale.com/docs/concepts/planetscale-api-oauth-applications and service-tokens; passwords
+    # https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/planetscale.go: service, OAuth, password
     _rule("planetscale-token", "pscale_tkn_ pscale_oauth_ pscale_pw_", rb"pscale_(?:tkn|oauth|pw)_[A-Za-z0-9_.=-]{32,64}"),
-    # https://www.pulumi.com/docs/pulumi-cloud/access-management/access-tokens/
+    # https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/pulumi.go
     _rule("pulumi-token", "pul-", rb"pul-[0-9a-f]{40}" + _END),
-    # https://www.figma.com/developers/api#access-tokens
-    _rule("figma-token", "figd_", rb"figd_[A-Za-z0-9_-]{40,64}"),
-    # https://supabase.com/docs/guides/api/api-keys and the management API's tokens
-    _rule("supabase-token", "sbp_", rb"sbp_[0-9a-f]{40}" + _END),
-    # https://console.groq.com/docs/quickstart
+    # https://github.com/trufflesecurity/trufflehog/blob/main/pkg/detectors/figmapersonalaccesstoken/v2/figmapersonalaccesstoken_v2.go, v3
+    _rule("figma-token", "figd_ figp_", rb"fig[dp]_[A-Za-z0-9_=-]{40,64}"),
+    # https://github.com/supabase/cli/blob/265726d7c16e793110d4200f6f8b3fbd7a8158b3/internal/utils/access_token.go: personal, OAuth
+    _rule("supabase-token", "sbp_", rb"sbp_(?:oauth_)?[0-9a-f]{40}" + _END),
+    # https://github.com/trufflesecurity/trufflehog/blob/main/pkg/detectors/groq/groq.go
     _rule("groq-key", "gsk_", rb"gsk_[A-Za-z0-9]{52}" + _END),
-    # https://replicate.com/docs/reference/http#authentication
+    # https://replicate.com/docs/topics/security/api-tokens: 40 letters, r8_ among them
     _rule("replicate-token", "r8_", rb"r8_[A-Za-z0-9]{37}" + _END),
-    # https://docs.perplexity.ai/guides/api-key-management
+    # https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/perplexity.go
     _rule("perplexity-key", "pplx-", rb"pplx-[A-Za-z0-9]{48}" + _END),
     # https://tailscale.com/kb/1277/key-prefixes
     _rule("tailscale-key", "tskey-", rb"tskey-(?:auth|api|client|scim|webhook)-[A-Za-z0-9]{8,24}-[A-Za-z0-9]{24,48}" + _END),
-    # https://circleci.com/docs/managing-api-tokens/: a person's, a project's
+    # https://circleci.com/changelog/new-format-for-api-access-tokens/: a person's, a project's
     _rule("circleci-token", "CCIPAT_ CCIPRJ_", rb"CCIP(?:AT|RJ)_[A-Za-z0-9]{22}_[0-9a-f]{40}" + _END),
-    # https://docs.dynatrace.com/docs/manage/identity-access-management/access-tokens-and-oauth-clients/access-tokens#token-format
-    _rule("dynatrace-token", "dt0c01. dt0s01. dt0s02.", rb"dt0[cs]0[12]\.[A-Z2-7]{8,24}\.[A-Z2-7]{64}" + _END),
-    # https://developers.brevo.com/docs/getting-started: API, SMTP
+    # https://docs.dynatrace.com/docs/shortlink/token: classic, SCIM, OAuth client (whose public part is shorter), platform
+    _rule("dynatrace-token", "dt0c01. dt0s01. dt0s02. dt0s16.", rb"dt0(?:c01|s01|s02|s16)\.[A-Z2-7]{8,24}\.[A-Z2-7]{64}" + _END),
+    # https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/sendinblue.go: API; SMTP is alike
     _rule("brevo-key", "xkeysib- xsmtpsib-", rb"x(?:key|smtp)sib-[0-9a-f]{64}-[A-Za-z0-9]{16}" + _END),
-    # https://core.telegram.org/bots/api#authorizing-your-bot: the bot's number, and 35 letters
-    _rule("telegram-token", ":AA", rb"[0-9]{10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])", lead=10),
+    # https://core.telegram.org/bots/api#authorizing-your-bot: the bot's number, and 35 letters; in a URL straight behind "bot"
+    *(
+        _rule("telegram-token", ":AA", rb"%b[0-9]{%d}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])" % (bot, digits), lead=len(bot) + digits)
+        for bot in (b"", b"bot")
+        for digits in (8, 9, 10)
+    ),
     # RFC 7519 in RFC 7515's compact form: header and claims are JSON objects, so both begin with {" in base64
     _rule("json-web-token", "eyJ", rb"eyJ[A-Za-z0-9_-]{12,512}\.eyJ[A-Za-z0-9_-]{12,2048}\.[A-Za-z0-9_-]{22,1024}"),
 )

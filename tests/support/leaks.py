@@ -112,6 +112,12 @@ OTHER_TOKENS = {
     "google-oauth": "ya29." + MIXED * 2,
     "gitlab-token": "glcbt-64_" + MIXED[:20],
     "slack-token": "xoxe.xoxp-1-" + MIXED * 3,
+    "doppler-token": "dp.st.dev_ci." + MIXED[:40],
+    "figma-token": "figp_" + MIXED[:38] + "==",
+    "supabase-token": "sbp_oauth_" + HEX[:40],
+    "dynatrace-token": "dt0s16." + "ST2EY72KQINMH574WMNVI7YN" + "." + "G3DFPBEJYMODIDAEX454M7YWBUVEFOWKPRVMWFASS64NFH52PX6BNDVFFM572RZM",
+    "brevo-key": "xsmtpsib-" + HEX[:64] + "-" + MIXED[:16],
+    "telegram-token": "https://api.telegram.org/bot" + "123456789" + ":AA" + MIXED[:33] + "/sendMessage",
     "aws-secret-key": '"SecretAccessKey": "' + "kD9/3jLq+Xv7Zt2RnWb5YcHs8MfGp1QaUe4ToI6x",
 }
 """Second shapes of some rules."""
