@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 BACKLOG = 2048
+ACCEPTED_AT_ONCE = 16
+"""asyncio accepts as many connections as its backlog in one go, before the first of them is counted, and logs each that it has
+no file for: so it is told of a small one, and only the operating system of the large one."""
 OTHER_FILES = 64
 """What a server opens beside its connections: databases, logs, sockets that listen."""
 
@@ -83,7 +86,8 @@ class Listener:
         config.load()
         listening = _bind(self._host, self._port, self._setting)
         self.url = _url(listening)
-        self._server = await loop.create_server(lambda: Door(config, state, self._keeper, loop), sock=listening, backlog=BACKLOG)
+        self._server = await loop.create_server(lambda: Door(config, state, self._keeper, loop), sock=listening, backlog=ACCEPTED_AT_ONCE)
+        listening.listen(BACKLOG)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

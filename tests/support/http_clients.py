@@ -203,6 +203,7 @@ class Sender:
                 while True:
                     await self.send(piece)
                     sent += len(piece)
+                    await pass_time(0)  # else nobody listens until the operating system takes no more
         return sent
 
     async def close(self) -> None:
