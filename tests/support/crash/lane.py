@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -65,13 +66,19 @@ class Lane:
 
     async def close(self) -> None:
         """End in order; nothing may be left of any process that was ever seen, nor of its scratch folder."""
-        served = await self.serve()
-        self.seen |= set(served.family())
-        assert await served.terminate() == 0
+        code = await self._terminated()
+        if code == -signal.SIGKILL:  # the last order had killed it, and it had not quite ended when we looked
+            code = await self._terminated()
+        assert code == 0, f"exit code {code}; {self.said()[-3000:]}"
         await self._running.aclose()
         await until(lambda: not alive() & self.seen, 10)
         scratch = self.stage.folder / "state" / "scratch"
         assert not scratch.exists() or list(scratch.iterdir()) == []
+
+    async def _terminated(self) -> int:
+        served = await self.serve()
+        self.seen |= set(served.family())
+        return await served.terminate()
 
     async def leave(self) -> None:
         """Kill what still runs."""
